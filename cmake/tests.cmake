@@ -1,0 +1,18 @@
+# Every tests/unit/test_*.c and tests/sim/test_*.c is a cmocka program of its own, linked with all layers.
+pkg_check_modules(cmocka REQUIRED IMPORTED_TARGET cmocka)
+foreach(dir unit sim)
+  file(GLOB sources CONFIGURE_DEPENDS tests/${dir}/test_*.c)
+  file(GLOB helpers CONFIGURE_DEPENDS tests/${dir}/support_*.c)
+  foreach(source ${sources})
+    get_filename_component(name ${source} NAME_WE)
+    add_executable(${name} ${source} ${helpers})
+    target_link_libraries(${name} PRIVATE divan_client divan_node divan_manager divan_topology divan_text divan_wire
+      divan_io divan_base PkgConfig::cmocka)
+    target_include_directories(${name} PRIVATE tests)
+    target_compile_definitions(${name} PRIVATE DIVAN_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+    set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+    add_test(NAME ${dir}.${name} COMMAND ${name} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+    set_tests_properties(${dir}.${name} PROPERTIES TIMEOUT 120 LABELS ${dir})
+  endforeach()
+endforeach()
+include(cmake/live.cmake OPTIONAL)
