@@ -91,7 +91,21 @@ struct io_lookup *io_lookup_start(struct io_loop *, const char *host, uint16_t p
                                   void *user, struct divan_error *err);
 void io_lookup_cancel(struct io_lookup *); /**< fn will not run; NULL is fine; not after fn ran */
 
+/** One answer of a DNS SRV query. */
+struct io_srv {
+    char target[256]; /* host name without the final dot */
+    uint16_t port, priority, weight;
+};
+/** Sorted by priority, then by descending weight. count 0: err tells why (NAME_NOT_RESOLVED). srv borrowed for the call. */
+typedef void io_lookup_srv_fn(void *user, const struct io_srv *srv, size_t count, const struct divan_error *err);
+/** Asks for the SRV records of name ("_couchbases._tcp.example.com"). As io_lookup_start() otherwise. */
+struct io_lookup *io_lookup_srv_start(struct io_loop *, const char *name, io_lookup_srv_fn *, void *user,
+                                      struct divan_error *err);
+
 /* ---- streams: TCP (TLS comes as a layer beneath the same calls) */
+
+/** Marks of the output backlog, see io_handler.drained. */
+enum { IO_BACKLOG_HIGH = 1024 * 1024, IO_BACKLOG_LOW = 256 * 1024 };
 
 struct io_handler {
     /** Connected (only for streams made by io_connect). */
