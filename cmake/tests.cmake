@@ -6,7 +6,7 @@ foreach(dir unit sim)
   foreach(source ${sources})
     get_filename_component(name ${source} NAME_WE)
     add_executable(${name} ${source} ${helpers})
-    target_link_libraries(${name} PRIVATE divan_client divan_node divan_manager divan_topology divan_text divan_wire
+    target_link_libraries(${name} PRIVATE divan_cli divan_client divan_node divan_manager divan_topology divan_text divan_wire
       divan_io divan_base PkgConfig::cmocka)
     target_include_directories(${name} PRIVATE tests)
     target_compile_definitions(${name} PRIVATE DIVAN_SOURCE_DIR="${CMAKE_SOURCE_DIR}")

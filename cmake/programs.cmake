@@ -1,0 +1,13 @@
+# The programs. The command is a layer like the others, so that its parts can be tested; only main.c stays outside.
+layer(cli divan_client divan_manager)
+if(EXISTS ${CMAKE_SOURCE_DIR}/src/cli/main.c)
+  add_executable(divan_program src/cli/main.c)
+  set_target_properties(divan_program PROPERTIES OUTPUT_NAME divan)
+  target_link_libraries(divan_program PRIVATE divan_cli)
+  install(TARGETS divan_program RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+endif()
+if(EXISTS ${CMAKE_SOURCE_DIR}/src/node/divand.c)
+  add_executable(divand src/node/divand.c)
+  target_link_libraries(divand PRIVATE divan_node)
+  install(TARGETS divand RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+endif()

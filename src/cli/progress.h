@@ -1,0 +1,31 @@
+/* A progress bar: one line redrawn in place on a terminal, a plain line now and then elsewhere. */
+#ifndef DIVAN_CLI_PROGRESS_H
+#define DIVAN_CLI_PROGRESS_H
+
+#include <stdio.h>
+
+#include "base/bytes.h"
+#include "cli/term.h"
+
+struct progress {
+    FILE *out;
+    struct term term;
+    const char *label; /* borrowed */
+    uint64_t total, begun_ns, drawn_ns;
+    unsigned quarters; /* said already, on a plain output */
+    bool drawn;
+};
+
+/** label ("loading") is borrowed until progress_end(). */
+void progress_begin(struct progress *p, FILE *out, const struct term *term, const char *label, uint64_t total);
+/** Draws when enough time has passed since the last drawing; cheap otherwise, but reads the clock: call it per batch. */
+void progress_update(struct progress *p, uint64_t done);
+/** Draws the end and leaves the line. */
+void progress_end(struct progress *p, uint64_t done);
+/** The bar as text, for progress_update and for tests: exactly one line, no newline, at most term->columns - 1 wide. */
+void progress_draw(const struct progress *p, uint64_t done, double per_s, struct buf *out);
+
+/** Monotonic nanoseconds. */
+uint64_t clock_ns(void);
+
+#endif
