@@ -1,3 +1,5 @@
+# The test programs. DIVAN_TEST_PREFIX tells the sanitizer builds apart when one ctest run covers several build folders.
+set(DIVAN_TEST_PREFIX "" CACHE STRING "in front of every test name, e.g. asan.")
 # Every tests/unit/test_*.c and tests/sim/test_*.c is a cmocka program of its own, linked with all layers.
 pkg_check_modules(cmocka REQUIRED IMPORTED_TARGET cmocka)
 foreach(dir unit sim)
@@ -11,8 +13,8 @@ foreach(dir unit sim)
     target_include_directories(${name} PRIVATE tests)
     target_compile_definitions(${name} PRIVATE DIVAN_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
     set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
-    add_test(NAME ${dir}.${name} COMMAND ${name} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
-    set_tests_properties(${dir}.${name} PROPERTIES TIMEOUT 120 LABELS ${dir})
+    add_test(NAME ${DIVAN_TEST_PREFIX}${dir}.${name} COMMAND ${name} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+    set_tests_properties(${DIVAN_TEST_PREFIX}${dir}.${name} PROPERTIES TIMEOUT 120 LABELS ${dir})
   endforeach()
 endforeach()
 include(cmake/live.cmake OPTIONAL)
