@@ -1,0 +1,15 @@
+/* Counts the system calls of a piece of work exactly, all threads, by tracing a child process. */
+#ifndef BENCH_COUNT_SYSCALLS_H
+#define BENCH_COUNT_SYSCALLS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/** Runs work(user) in a child process. The work calls count_begin() and count_end() around what counts and returns
+ * whether it succeeded. Returns the number of system calls between the two; -1 when tracing is not allowed here or the
+ * work failed. Call it while this process has one thread. */
+int64_t count_syscalls(bool (*work)(void *user), void *user);
+void count_begin(void);
+void count_end(void);
+
+#endif

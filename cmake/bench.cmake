@@ -1,0 +1,27 @@
+# `programs`: what a user of a build gets. `bench`: the benchmarks, built on demand only.
+add_custom_target(programs)
+foreach(target divan divand divan_program divand_program divan_shared divan_static)
+  if(TARGET ${target})
+    add_dependencies(programs ${target})
+  endif()
+endforeach()
+
+add_custom_target(bench)
+function(benchmark name)
+  add_executable(${name} EXCLUDE_FROM_ALL ${ARGN})
+  target_include_directories(${name} PRIVATE bench include ${GENERATED})
+  target_link_libraries(${name} PRIVATE m)
+  add_dependencies(${name} generated)
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bench)
+  add_dependencies(bench ${name})
+endfunction()
+
+set(BENCH_COMMON bench/stats.c bench/options.c)
+benchmark(nullserver bench/nullserver_main.c bench/nullserver.c)
+target_include_directories(nullserver PRIVATE src)
+target_link_libraries(nullserver PRIVATE divan_wire)
+benchmark(bench_node bench/bench_node.c bench/program.c bench/floor.c ${BENCH_COMMON})
+benchmark(bench_client bench/bench_client.c bench/count_alloc.c bench/count_syscalls.c bench/nullserver.c bench/floor.c
+  ${BENCH_COMMON})
+target_include_directories(bench_client PRIVATE src)
+target_link_libraries(bench_client PRIVATE divan_client)
