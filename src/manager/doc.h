@@ -153,12 +153,14 @@ struct doc_setting {  /* settings that are kept and given back, and no more */
 
 struct doc {
     struct map_revision revision; /* of the whole document; only grows */
+    int64_t nodes_rev;            /* the document's rev when something that the global configuration shows changed */
     const char *uuid;             /* the cluster's */
     const char *name;
     bool provisioned;  /* an administrator exists: from now on credentials count */
     const char *admin; /* "" until then */
     struct doc_key admin_keys[DOC_HASHES];
-    uint16_t vbuckets; /* of new buckets */
+    uint16_t vbuckets;       /* of new buckets */
+    uint32_t expected_nodes; /* buckets get their first map when this many are there; 0 = at once */
     struct doc_node *nodes;
     size_t node_count;
     struct doc_server_group *groups;
@@ -207,6 +209,12 @@ bool doc_to_json(const struct doc *, struct buf *out);
  * OUT_OF_MEMORY, each with the path of the field. */
 enum divan_code doc_from_json(struct divan_bytes json, struct doc **out, struct divan_error *err);
 
+/** One node of a document, as it introduces itself to the manager. key NULL = the whole text. Strings of what is read live
+ * with `d`; missing fields are "" and zero. Errors as doc_from_json(). */
+void doc_node_to_json(const struct doc_node *, const char *key, struct buf *out);
+enum divan_code doc_node_from_json(struct divan_bytes json, struct doc *d, struct doc_node *out,
+                                   struct divan_error *err);
+
 /* ---- looking things up; NULL = not there */
 
 struct doc_node *doc_find_node(const struct doc *, const char *uuid);
@@ -223,7 +231,14 @@ const char *doc_setting(const struct doc *, const char *path); /**< its JSON tex
 /** Bytes of a key and salt of a hash: 20, 32, 64. */
 size_t doc_hash_len(enum doc_hash);
 
-/* ---- words */
+/* ---- words; the lists end with NULL */
+
+extern const char *const doc_bucket_type_words[],
+    *const doc_eviction_words[], *const doc_durability_words[], *const doc_compression_words[],
+                                                                    *const doc_conflict_words[],
+                                                                        *const doc_membership_words[],
+                                                                            *const doc_recovery_words[],
+                                                                                *const doc_service_words[];
 
 const char *
     doc_bucket_type_name(enum doc_bucket_type); /**< "membase", "ephemeral", "memcached", as configurations say it */
@@ -242,6 +257,25 @@ const char *doc_service_name(enum map_service);
 void doc_bucket_config(const struct doc *, const struct doc_bucket *, const char *self, struct buf *out);
 /** The global configuration. */
 void doc_global_config(const struct doc *, const char *self, struct buf *out);
+/** host or "[v6]" with ":port", as addresses are written; what `n` is told as: "$HOST" unless it is named. */
+void doc_put_address(const struct doc_node *n, uint16_t port, struct buf *out);
+/** Whether two documents tell clients the same, revisions aside. */
+bool doc_same_bucket_config(const struct doc *, const struct doc_bucket *, const struct doc *,
+                            const struct doc_bucket *);
+bool doc_same_global_config(const struct doc *, const struct doc *);
+/** Service names with their ports as configurations list them ("mgmt", "mgmtSSL", "kv" ...), alternates resolved. */
+uint16_t doc_alternate_port(const struct doc_node *, const char *service);
+/** ,"alternateAddresses":{...} of a node, nothing when it has none. */
+enum doc_alternate_view { DOC_ALTERNATE_ALL, DOC_ALTERNATE_PLAIN, DOC_ALTERNATE_NO_KV_TLS };
+void doc_put_alternate(const struct doc_node *, enum doc_alternate_view, struct buf *out);
+/** The fields a bucket's terse and full form share: name ... collectionsManifestUid. */
+void doc_put_bucket_head(const struct doc_bucket *, struct buf *out);
+/** ,"vBucketServerMap":{...}; host_of writes the address of a key-value server. */
+void doc_put_vbmap(const struct doc *, const struct doc_bucket *,
+                   void (*host_of)(const struct doc_node *, uint16_t, struct buf *), struct buf *out);
+/** Nodes that serve the bucket, in the order of its server list (all active ones where it has no map), written to out
+ * (room for node_count). Returns how many. */
+size_t doc_bucket_nodes(const struct doc *, const struct doc_bucket *, const struct doc_node **out);
 /** The collections manifest; `rest` adds what only REST shows (maxTTL 0, history). */
 void doc_manifest_json(const struct doc_manifest *, bool rest, struct buf *out);
 
