@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "io/io.h"
 #include "topology/map.h"
+#include "wire/sasl.h"
 
 struct engine;
 
@@ -54,7 +55,7 @@ struct bucket_spec {
     bool flush_enabled;
 };
 
-/** Creates the bucket empty: all vBuckets dead, manifest 0 with _default alone, no configuration. Errors:
+/** Creates the bucket empty: all vBuckets absent, manifest 0 with _default alone, no configuration. Errors:
  * BUCKET_EXISTS, BUCKET_NAME, INVALID_ARGUMENT, OUT_OF_MEMORY. */
 enum divan_code engine_bucket_create(struct engine *, const struct bucket_spec *, struct divan_error *err);
 /** Changes what may change (quota, replicas, compression, TTL, durability minimum, flush). BUCKET_NOT_FOUND. */
@@ -64,7 +65,8 @@ enum divan_code engine_bucket_drop(struct engine *, const char *name, struct div
 /** Removes all documents; vBuckets begin a new history (new vbuuid, seqno 0). BUCKET_NOT_FOUND. */
 enum divan_code engine_bucket_flush(struct engine *, const char *name, struct divan_error *err);
 
-enum vbucket_mode { VBUCKET_ACTIVE = 1, VBUCKET_REPLICA = 2, VBUCKET_PENDING = 3, VBUCKET_DEAD = 4 };
+/* Absent: not of this node, its documents are dropped. Dead: not served, but the documents stay (failed over). */
+enum vbucket_mode { VBUCKET_ABSENT, VBUCKET_ACTIVE, VBUCKET_REPLICA, VBUCKET_PENDING, VBUCKET_DEAD };
 
 /* What this node is for one vBucket, and how the chain of its copies looks: decides whether a majority is possible. */
 struct vbucket_role {
@@ -147,25 +149,14 @@ struct user_grant {
     uint32_t privileges;    /* enum privilege */
 };
 
-/* Stored proof of a password for one hash: salt, iterations and the two keys of SCRAM. */
-struct user_scram {
-    uint32_t iterations; /* 0 = this hash is not offered to the user */
-    uint8_t salt[64], stored_key[64], server_key[64];
-    uint8_t salt_len; /* <= 64; keys have the length of the hash */
-};
-enum { SCRAM_SHA1, SCRAM_SHA256, SCRAM_SHA512, SCRAM_HASHES };
-
 struct engine_user {
     const char *name;
-    struct user_scram scram[SCRAM_HASHES]; /* PLAIN is checked against the strongest of them */
-    bool admin;                            /* everything everywhere; grants are not looked at */
+    struct sasl_secret secret; /* proofs of the password, never the password; see sasl_secret_derive() */
+    bool admin;                /* everything everywhere; grants are not looked at */
     const struct user_grant *grants;
     size_t grant_count;
 };
 
-/** Computes the proofs of a password with fresh salts: some 10 ms for the usual 15000 iterations (0 = 15000). */
-enum divan_code engine_user_password(struct user_scram scram[SCRAM_HASHES], struct divan_bytes password,
-                                     uint32_t iterations, struct divan_error *err);
 /** Adds or replaces a user; live connections of that user follow at once. OUT_OF_MEMORY, CREDENTIALS (name). */
 enum divan_code engine_set_user(struct engine *, const struct engine_user *, struct divan_error *err);
 /** Removes it: its connections answer AUTH_STALE. An unknown name is fine. */
