@@ -13,7 +13,7 @@ enum http_side {
 struct http_limits {
     size_t head_bytes; /* start line and headers; 0 = 64 KiB */
     size_t body_bytes; /* a complete body, or with stream_body nothing; 0 = 20 MiB */
-    bool stream_body;  /* deliver HTTP_HEAD and HTTP_BODY events; false: one HTTP_DONE with the whole message */
+    bool stream_body;  /* deliver HTTP_HEADERS and HTTP_BODY events; false: one HTTP_DONE with the whole message */
 };
 
 struct http_header {
@@ -39,7 +39,7 @@ struct http_message {
 
 enum http_event {
     HTTP_MORE,   /* all input is used, feed more */
-    HTTP_HEAD,   /* start line and headers are known (stream_body, or expect_continue) */
+    HTTP_HEADERS,/* start line and headers are known (stream_body, or expect_continue) */
     HTTP_BODY,   /* a piece of the body (stream_body) */
     HTTP_DONE,   /* the message is complete; what is left of *input belongs to the next one */
     HTTP_BROKEN, /* not HTTP or over a limit: close. err: HTTP_MESSAGE with the byte offset in the message */
@@ -50,7 +50,7 @@ struct http_reader *http_reader_new(enum http_side side, const struct http_limit
 void http_reader_free(struct http_reader *r);                                               /**< NULL is fine */
 
 /** Uses bytes from the front of *input and returns the first event; call again until HTTP_MORE. *message is borrowed and
- * written for HEAD, BODY and DONE. err: HTTP_MESSAGE, OUT_OF_MEMORY. After HTTP_BROKEN every further call repeats it. */
+ * written for HEADERS, BODY and DONE. err: HTTP_MESSAGE, OUT_OF_MEMORY. After HTTP_BROKEN every further call repeats it. */
 enum http_event http_reader_feed(struct http_reader *r, struct divan_bytes *input, const struct http_message **message,
                                  struct divan_error *err);
 /** The peer closed: HTTP_DONE when that ends the body of a response, HTTP_MORE between messages, else HTTP_BROKEN. With
