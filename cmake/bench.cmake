@@ -1,4 +1,4 @@
-# `programs`: what a user of a build gets. `bench`: the benchmarks, built on demand only.
+# `programs`: what a user of a build gets. `bench`: the benchmarks.
 add_custom_target(programs)
 foreach(target divan divand divan_program divand_program divan_shared divan_static)
   if(TARGET ${target})
@@ -8,7 +8,7 @@ endforeach()
 
 add_custom_target(bench)
 function(benchmark name)
-  add_executable(${name} EXCLUDE_FROM_ALL ${ARGN})
+  add_executable(${name} ${ARGN})
   target_include_directories(${name} PRIVATE bench include ${GENERATED})
   target_link_libraries(${name} PRIVATE m)
   add_dependencies(${name} generated)

@@ -1,0 +1,28 @@
+# Tests that run the programs of this build: recorded conversations, the official SDKs, an installation.
+set(LIVE ${CMAKE_SOURCE_DIR}/tests/live)
+function(live_test name)
+  cmake_parse_arguments(arg "" "TIMEOUT" "COMMAND;LABELS" ${ARGN})
+  set(test ${DIVAN_TEST_PREFIX}${name})
+  add_test(NAME ${test} COMMAND ${arg_COMMAND} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+  set_tests_properties(${test} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT ${arg_TIMEOUT} LABELS "${arg_LABELS}"
+    ENVIRONMENT "PYTHONDONTWRITEBYTECODE=1")
+endfunction()
+
+# The system's interpreter: the SDK is installed for it.
+find_program(DIVAN_PYTHON NAMES python3 PATHS /usr/bin NO_DEFAULT_PATH)
+find_program(DIVAN_PYTHON NAMES python3)
+if(DIVAN_PYTHON)
+  live_test(live.golden COMMAND ${DIVAN_PYTHON} ${LIVE}/golden.py ${CMAKE_BINARY_DIR} TIMEOUT 300 LABELS live)
+  live_test(live.rest COMMAND ${DIVAN_PYTHON} ${LIVE}/rest.py ${CMAKE_BINARY_DIR} TIMEOUT 300 LABELS live)
+endif()
+
+# What follows is the same in every build; the sanitizer builds leave it to the release build.
+if(NOT DIVAN_SANITIZE)
+  live_test(live.install COMMAND ${LIVE}/install.sh ${CMAKE_BINARY_DIR} TIMEOUT 120 LABELS live)
+  live_test(live.bench COMMAND ${DIVAN_PYTHON} ${LIVE}/bench_gates.py ${CMAKE_BINARY_DIR} TIMEOUT 120 LABELS live)
+  foreach(language python node)
+    live_test(interop.${language} COMMAND ${CMAKE_SOURCE_DIR}/tests/interop/run ${CMAKE_BINARY_DIR} ${language}
+      TIMEOUT 300 LABELS interop)
+  endforeach()
+  live_test(lint.layers COMMAND ${CMAKE_SOURCE_DIR}/tools/layers.sh --self-test TIMEOUT 60 LABELS lint)
+endif()
