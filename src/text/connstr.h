@@ -8,7 +8,10 @@
 enum {
     CONNSTR_MAX = 16384,      /* bytes */
     CONNSTR_HOSTS_MAX = 1024, /* elements of the host list */
-    KV_PORT = 11210, KV_TLS_PORT = 11207, MGMT_PORT = 8091, MGMT_TLS_PORT = 18091,
+    KV_PORT = 11210,
+    KV_TLS_PORT = 11207,
+    MGMT_PORT = 8091,
+    MGMT_TLS_PORT = 18091,
 };
 
 enum connstr_scheme {
@@ -28,17 +31,17 @@ struct connstr_host {
 };
 
 struct connstr_param {
-    char *key, *value;                /* percent-decoded; value "" when empty, NULL when there is no "=" */
-    size_t key_column, value_column;  /* 1-based, in the string */
+    char *key, *value;               /* percent-decoded; value "" when empty, NULL when there is no "=" */
+    size_t key_column, value_column; /* 1-based, in the string */
 };
 
 struct connstr {
     enum connstr_scheme scheme;
-    bool has_scheme;     /* false: none written, couchbase assumed */
+    bool has_scheme; /* false: none written, couchbase assumed */
     bool tls;
-    bool force_srv;      /* scheme couchbase+dnssrv or couchbases+dnssrv: no fall back to the host itself */
-    bool srv_eligible;   /* one host name without a port, scheme couchbase(s): try connstr_srv_name() first */
-    bool capella_plain;  /* a Capella host addressed without TLS: it will not answer; worth a warning */
+    bool force_srv;     /* scheme couchbase+dnssrv or couchbases+dnssrv: no fall back to the host itself */
+    bool srv_eligible;  /* one host name without a port, scheme couchbase(s): try connstr_srv_name() first */
+    bool capella_plain; /* a Capella host addressed without TLS: it will not answer; worth a warning */
     struct connstr_host *hosts;
     size_t host_count; /* may be 0: "couchbase:///bucket" or "couchbase://?option=1" */
     char *bucket;      /* percent-decoded; NULL when none */

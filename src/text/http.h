@@ -38,11 +38,11 @@ struct http_message {
 };
 
 enum http_event {
-    HTTP_MORE,   /* all input is used, feed more */
-    HTTP_HEADERS,/* start line and headers are known (stream_body, or expect_continue) */
-    HTTP_BODY,   /* a piece of the body (stream_body) */
-    HTTP_DONE,   /* the message is complete; what is left of *input belongs to the next one */
-    HTTP_BROKEN, /* not HTTP or over a limit: close. err: HTTP_MESSAGE with the byte offset in the message */
+    HTTP_MORE,    /* all input is used, feed more */
+    HTTP_HEADERS, /* start line and headers are known (stream_body, or expect_continue) */
+    HTTP_BODY,    /* a piece of the body (stream_body) */
+    HTTP_DONE,    /* the message is complete; what is left of *input belongs to the next one */
+    HTTP_BROKEN,  /* not HTTP or over a limit: close. err: HTTP_MESSAGE with the byte offset in the message */
 };
 
 struct http_reader;

@@ -19,7 +19,10 @@ enum json_verdict { JSON_VALID, JSON_INVALID, JSON_TOO_DEEP };
  * arrays (0 = JSON_DEPTH_MAX, the largest allowed). On failure *error_at (may be NULL) is the offset of the first byte
  * that cannot belong to a JSON text, text.len when it ends too early. */
 enum json_verdict json_check(struct divan_bytes text, unsigned flags, unsigned max_depth, size_t *error_at);
-static inline bool json_is_valid(struct divan_bytes text) { return json_check(text, 0, 0, NULL) == JSON_VALID; }
+static inline bool json_is_valid(struct divan_bytes text)
+{
+    return json_check(text, 0, 0, NULL) == JSON_VALID;
+}
 
 /* ---- walking. Safe on any bytes: what is malformed ends the walk with `bad` set. A walk checks only what it steps over
  * loosely (brackets and strings), so check a text from outside first. */
@@ -62,7 +65,10 @@ bool json_to_u64(struct json_value value, uint64_t *out);
 
 /** Appends text as a JSON string with quotes. Bytes that are no UTF-8 become U+FFFD, so the result is always valid. */
 void json_put_string(struct buf *out, struct divan_bytes text);
-static inline void json_put_str(struct buf *out, const char *text) { json_put_string(out, divan_str(text)); }
+static inline void json_put_str(struct buf *out, const char *text)
+{
+    json_put_string(out, divan_str(text));
+}
 /** Appends a copy without the blanks between tokens. The text must be valid. */
 void json_put_compact(struct buf *out, struct divan_bytes text);
 

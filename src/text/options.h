@@ -10,12 +10,12 @@ enum tls_verify { TLS_VERIFY_PEER, TLS_VERIFY_NONE };
 
 /* Values of all options. Strings are owned; NULL = not given. Durations are milliseconds. */
 struct options {
-#define OPTION_DURATION(name, aliases, standard, min, max, text) uint32_t name##_ms;
-#define OPTION_BOOL(name, aliases, standard, text) bool name;
+#define OPTION_DURATION(name, aliases, standard, min, max, text)  uint32_t name##_ms;
+#define OPTION_BOOL(name, aliases, standard, text)                bool name;
 #define OPTION_INT(name, aliases, standard, min, max, unit, text) uint32_t name;
-#define OPTION_RATIO(name, aliases, standard, min, max, text) double name;
-#define OPTION_CHOICE(name, aliases, choices, standard, text) int name;
-#define OPTION_STRING(name, aliases, standard, text) char *name;
+#define OPTION_RATIO(name, aliases, standard, min, max, text)     double name;
+#define OPTION_CHOICE(name, aliases, choices, standard, text)     int name;
+#define OPTION_STRING(name, aliases, standard, text)              char *name;
 #define OPTION_IGNORED(name, text)
 #include "../../defs/options.def"
     uint8_t was_set[32]; /* bit i: row i of options_list() was given; see options_was_set() */
