@@ -62,6 +62,7 @@ static void wake(struct io_loop *l)
 static void take_wake(struct uv_io *u)
 {
     int pending = WAKE_PENDING;
+    if (atomic_load(&u->wake) != WAKE_PENDING) return;
     if (!atomic_compare_exchange_strong(&u->wake, &pending, WAKE_NONE)) return;
     u->base.events++;
     if (u->base.on_wake) u->base.on_wake(u->base.wake_user);
@@ -190,7 +191,9 @@ static int run_once(struct io_loop *l, uint64_t until_ns)
 {
     struct uv_io *u = uv_io_of(l);
     l->events = 0;
-    io_refresh_now(l);
+    /* Before a sleep the clock is not read: an outdated now can only be too early, and what is due meanwhile is met by
+     * the armed timer. */
+    if (!until_ns) io_refresh_now(l);
     do {
         apply_dirty(u);
         run_own(u);
@@ -203,6 +206,7 @@ static int run_once(struct io_loop *l, uint64_t until_ns)
         bool sleep = !l->events && until_ns > l->now_ns && list_empty(&l->tasks) && list_empty(&u->dirty);
         if (sleep) arm(u, timer_ns < until_ns ? timer_ns : until_ns);
         poll_sockets(u, sleep);
+        if (!sleep) io_refresh_now(l);
         run_own(u);
     } while (!l->events && l->now_ns < until_ns);
     return (int)l->events;
