@@ -24,5 +24,16 @@ if(NOT DIVAN_SANITIZE)
     live_test(interop.${language} COMMAND ${CMAKE_SOURCE_DIR}/tests/interop/run ${CMAKE_BINARY_DIR} ${language}
       TIMEOUT 300 LABELS interop)
   endforeach()
+  live_test(docs.errors COMMAND ${LIVE}/docs.sh $<TARGET_FILE:divan_gen> TIMEOUT 60 LABELS lint)
+  # The public headers stand alone, in the oldest C and C++ that users of today have.
+  foreach(language "cc -std=c99 -x c" "c++ -std=c++11 -x c++")
+    string(REGEX MATCH "^[a-z+]+" compiler ${language})
+    find_program(COMPILER_${compiler} ${compiler})
+    if(COMPILER_${compiler})
+      separate_arguments(command UNIX_COMMAND "${language}")
+      live_test(headers.${compiler} COMMAND ${command} -Wall -Wextra -Wpedantic -Werror -fsyntax-only
+        -I${CMAKE_SOURCE_DIR}/include -I${GENERATED} -include divan/divan.h /dev/null TIMEOUT 60 LABELS lint)
+    endif()
+  endforeach()
   live_test(lint.layers COMMAND ${CMAKE_SOURCE_DIR}/tools/layers.sh --self-test TIMEOUT 60 LABELS lint)
 endif()
