@@ -18,7 +18,7 @@ struct map_alternate {
     struct map_ports ports;
 };
 
-/* A node at its position in nodesExt: vBucket map entries are such positions. Nodes the chosen network does not show
+/* A node at its position in nodesExt: vBucket map entries are such positions (whatever list the JSON counts in). Nodes the chosen network does not show
  * keep their place. */
 struct map_node {
     char *hostname; /* "$HOST" and a missing one are replaced by the host the map came from; no brackets */
@@ -56,14 +56,25 @@ struct map {
 enum map_capability {
     MAP_COLLECTIONS = 1 << 0, MAP_DURABLE_WRITE = 1 << 1, MAP_COUCHAPI = 1 << 2, MAP_TOMBSTONED_USER_XATTRS = 1 << 3,
     MAP_REPLICA_READ = 1 << 4, MAP_RANGE_SCAN = 1 << 5, MAP_PRESERVE_EXPIRY = 1 << 6, MAP_BINARY_XATTR = 1 << 7,
-    MAP_HISTORY = 1 << 8, MAP_REVIVE = 1 << 9,
+    MAP_HISTORY = 1 << 8, MAP_REVIVE = 1 << 9, MAP_BODY_WITH_XATTR = 1 << 10, MAP_DOCUMENT_MACROS = 1 << 11,
 };
 
-/** Parses a bucket or global config. source_host replaces $HOST and missing host names. One reference, yours.
- * Errors: CONFIG_* (position in the sentence), OUT_OF_MEMORY. Rules: spec section 3.5. */
+enum map_cluster_capability { /* what the query (N1QL_) and search service of the whole cluster can do */
+    MAP_N1QL_PREPARED = 1 << 0, MAP_N1QL_COST_BASED = 1 << 1, MAP_N1QL_INDEX_ADVISOR = 1 << 2,
+    MAP_N1QL_JAVASCRIPT = 1 << 3, MAP_N1QL_INLINE = 1 << 4, MAP_N1QL_READ_FROM_REPLICA = 1 << 5,
+    MAP_SEARCH_VECTOR = 1 << 6, MAP_SEARCH_SCOPED_INDEX = 1 << 7,
+};
+
+enum { MAP_BYTES_MAX = 16 * 1024 * 1024, MAP_NODES_MAX = 4096, MAP_ROW_MAX = 16, MAP_VBUCKETS_MAX = 32768 };
+
+/** Parses a bucket or global config. source_host (no brackets; NULL = 127.0.0.1) replaces $HOST and missing host names.
+ * One reference, yours. Unknown fields and capabilities are stepped over.
+ * Errors: CONFIG_* (byte offset in the sentence), OUT_OF_MEMORY. Rules: spec section 3.5. */
 enum divan_code map_parse(struct divan_bytes json, const char *source_host, struct map **out, struct divan_error *err);
 /** The terse JSON form: parsing it again gives an equal map. */
 void map_serialise(const struct map *m, struct buf *out);
+/** Whether two maps say the same. */
+bool map_equal(const struct map *a, const struct map *b);
 struct map *map_retain(const struct map *m);
 void map_release(const struct map *m); /**< NULL is fine; any thread */
 
@@ -87,8 +98,8 @@ static inline int map_owner(const struct map *m, uint16_t vbucket, unsigned copy
 }
 int map_forward_owner(const struct map *m, uint16_t vbucket, unsigned copy); /**< as map_owner in the forward map */
 
-/** The network whose addresses contain the bootstrap host and port: "default", or an alternate's name (borrowed from the
- * map); NULL when `wanted` ("auto" = decide) is not offered by any node (err: CONFIG_NETWORK names those that are). */
+/** The network whose addresses contain the bootstrap host and port (key-value or management, plain or TLS): "default", or
+ * an alternate's name (borrowed from the map); none does: "external" when a node offers it, else "default". NULL when `wanted` ("auto" = decide) is not offered by any node (err: CONFIG_NETWORK names those that are). */
 const char *map_choose_network(const struct map *m, const char *wanted, const char *seed_host, uint16_t seed_port,
                                struct divan_error *err);
 /** Where to reach a service of the node at a position on a network; false: not there. host is borrowed. */
