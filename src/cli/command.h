@@ -9,15 +9,15 @@ enum { EXIT_DONE = 0, EXIT_REFUSED = 1, EXIT_TROUBLE = 2 };
 
 struct command {
     const char *name;
-    const char *summary;  /* one line, begins lower-case, no full stop */
-    const char *operands; /* "KEY [VALUE]" */
+    const char *summary;               /* one line, begins lower-case, no full stop */
+    const char *operands;              /* "KEY [VALUE]" */
     size_t operands_min, operands_max; /* max 0 with min 0: none */
-    const char *text;     /* the paragraphs of its help; NULL = the summary says it all */
-    const char *example;  /* command lines, one per line; NULL = none */
+    const char *text;                  /* the paragraphs of its help; NULL = the summary says it all */
+    const char *example;               /* command lines, one per line; NULL = none */
     const struct opt_group *groups;
-    size_t args_size;     /* of the struct the groups point into; run() gets it filled */
+    size_t args_size; /* of the struct the groups point into; run() gets it filled */
     int (*run)(const void *args, const struct operands *operands);
-    bool hidden;          /* not in the list of commands */
+    bool hidden; /* not in the list of commands */
 };
 
 extern const struct command *const commands[]; /* NULL-terminated, in the order of the help */

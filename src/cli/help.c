@@ -128,8 +128,9 @@ void help_overview(struct buf *out, const struct term *term)
             buf_printf(out, "  %-10s ", (*c)->name);
             fill(out, (*c)->summary, 13, 13, width_of(term));
         }
-    buf_printf(out, "\ndivan help COMMAND shows what a command takes.\n"
-                    "Exit status: 0 done or found; 1 the data says no (not found, exists, changed); 2 anything else.\n");
+    buf_printf(out,
+               "\ndivan help COMMAND shows what a command takes.\n"
+               "Exit status: 0 done or found; 1 the data says no (not found, exists, changed); 2 anything else.\n");
 }
 
 /* ---- the reference page */
@@ -155,12 +156,13 @@ static void reference_command(const struct command *c, struct buf *out)
 
 void help_reference(struct buf *out)
 {
-    buf_put_str(out, "# The `divan` command\n\n"
-                     "Made by `divan help --reference` from the tables of the program: change `src/cli/`, not this page.\n\n"
-                     "Exit status of every command: 0 done or found; 1 a definite refusal by the data (not found, exists, "
-                     "changed since the given CAS, locked, not a counter, too large); 2 anything else. What went wrong is "
-                     "one sentence on standard error.\n\n"
-                     "| command | |\n|---|---|\n");
+    buf_put_str(out,
+                "# The `divan` command\n\n"
+                "Made by `divan help --reference` from the tables of the program: change `src/cli/`, not this page.\n\n"
+                "Exit status of every command: 0 done or found; 1 a definite refusal by the data (not found, exists, "
+                "changed since the given CAS, locked, not a counter, too large); 2 anything else. What went wrong is "
+                "one sentence on standard error.\n\n"
+                "| command | |\n|---|---|\n");
     for (const struct command *const *c = commands; *c; c++)
         if (!(*c)->hidden) buf_printf(out, "| [`divan %s`](#divan-%s) | %s |\n", (*c)->name, (*c)->name, (*c)->summary);
     for (const struct command *const *c = commands; *c; c++)

@@ -5,7 +5,10 @@
 
 enum { NAME_MAX_LEN = 63 };
 
-static size_t least(size_t a, size_t b) { return a < b ? a : b; }
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
 
 size_t near_distance(const char *a, const char *b)
 {

@@ -20,8 +20,8 @@ struct unit {
 static const struct unit units_none[] = {{"", 1}, {0}};
 static const struct unit units_ms[] = {{"", 1}, {"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {0}};
 static const struct unit units_s[] = {{"", 1}, {"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}, {0}};
-static const struct unit units_size[] = {{"", 1},       {"K", 1 << 10},   {"M", 1 << 20},   {"G", 1 << 30},  {"KiB", 1 << 10},
-                                         {"MiB", 1 << 20}, {"GiB", 1 << 30}, {0}};
+static const struct unit units_size[] = {{"", 1},          {"K", 1 << 10},   {"M", 1 << 20},   {"G", 1 << 30},
+                                         {"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {0}};
 
 static const struct {
     const struct unit *units;
@@ -103,9 +103,14 @@ static enum divan_code choice_set(const struct opt_row *row, const char *text, s
 enum divan_code opt_set(const struct opt_row *row, const char *text, void *field, bool given, struct divan_error *err)
 {
     switch (row->kind) {
-    case OPT_FLAG: *(bool *)field = true; return DIVAN_OK;
-    case OPT_TEXT: *(const char **)field = text; return DIVAN_OK;
-    case OPT_CHOICE: return choice_set(row, text, field, given, err);
+    case OPT_FLAG:
+        *(bool *)field = true;
+        return DIVAN_OK;
+    case OPT_TEXT:
+        *(const char **)field = text;
+        return DIVAN_OK;
+    case OPT_CHOICE:
+        return choice_set(row, text, field, given, err);
     case OPT_LIST: {
         struct opt_list *list = field;
         if (list->count == OPT_LIST_MAX)
@@ -113,7 +118,8 @@ enum divan_code opt_set(const struct opt_row *row, const char *text, void *field
         list->items[list->count++] = text;
         return DIVAN_OK;
     }
-    default: return number_set(row, text, field, given, err);
+    default:
+        return number_set(row, text, field, given, err);
     }
 }
 
@@ -182,7 +188,8 @@ static enum divan_code fill_defaults(const struct opt_group *groups, void *args,
             void *field = (char *)args + g->base + row->offset;
             bool found = false;
             rc = from_environment(row, field, &found, err);
-            if (!rc && !found && row->preset && row->kind != OPT_LIST) rc = opt_set(row, row->preset, field, false, err);
+            if (!rc && !found && row->preset && row->kind != OPT_LIST)
+                rc = opt_set(row, row->preset, field, false, err);
         }
     return rc;
 }
@@ -239,9 +246,10 @@ static enum divan_code take_short(struct scan *s, const char *arg)
         struct found f = find(s->groups, NULL, 0, *c, s->args);
         char shown[3] = {'-', *c, 0};
         if (!f.row)
-            return err_set(s->err, DIVAN_ERR_USAGE,
-                           "unknown option %s in \"%s\": --help lists the options, and what follows a lone -- is taken as it is",
-                           shown, arg);
+            return err_set(
+                s->err, DIVAN_ERR_USAGE,
+                "unknown option %s in \"%s\": --help lists the options, and what follows a lone -- is taken as it is",
+                shown, arg);
         if (f.row->kind != OPT_FLAG) return take_value(s, f, c[1] ? c + 1 : NULL, shown);
         enum divan_code rc = opt_set(f.row, NULL, f.field, true, s->err);
         if (rc) return rc;

@@ -37,11 +37,18 @@ struct opt_row {
     enum opt_kind kind;
     size_t offset; /* of the field in the argument struct of the group */
     const char *placeholder, *text;
-    const char *preset;  /* default as text; NULL = none */
-    const char *env;     /* variables, first set one wins: "A B"; NULL = none */
-    uint64_t min, max;   /* of numbers; max 0 = no limit */
+    const char *preset; /* default as text; NULL = none */
+    const char *env;    /* variables, first set one wins: "A B"; NULL = none */
+    uint64_t min, max;  /* of numbers; max 0 = no limit */
     const char *const *choices;
 };
+
+/** A row; what follows the text are further fields: .preset = "1", .max = 10. */
+#define OPT(type_, field_, name_, letter_, kind_, placeholder_, text_, ...)                                            \
+    {                                                                                                                  \
+        .name = name_, .letter = letter_, .kind = kind_, .offset = offsetof(type_, field_),                            \
+        .placeholder = placeholder_, .text = text_, __VA_ARGS__                                                        \
+    }
 
 struct opt_group {
     const char *title; /* NULL ends a list of groups */

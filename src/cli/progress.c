@@ -1,17 +1,9 @@
 #include "cli/progress.h"
 
-#include <time.h>
-
+#include "cli/clock.h"
 #include "cli/format.h"
 
 enum { BAR_MIN = 10, BAR_MAX = 40, REDRAW_NS = 50000000, LABEL_COLUMNS = 10 };
-
-uint64_t clock_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 static void draw_bar(const struct term *term, size_t width, double part, struct buf *out)
 {

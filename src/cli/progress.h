@@ -25,7 +25,4 @@ void progress_end(struct progress *p, uint64_t done);
 /** The bar as text, for progress_update and for tests: exactly one line, no newline, at most term->columns - 1 wide. */
 void progress_draw(const struct progress *p, uint64_t done, double per_s, struct buf *out);
 
-/** Monotonic nanoseconds. */
-uint64_t clock_ns(void);
-
 #endif

@@ -43,6 +43,15 @@ void table_add(struct table *t, const char *format, ...)
     add_cells(t, row);
 }
 
+void table_add_cells(struct table *t, const char *const *cells)
+{
+    for (size_t i = 0; i < t->columns; i++) {
+        if (cells[i]) buf_put_str(&t->cells, cells[i]);
+        buf_u8(&t->cells, 0);
+    }
+    t->rows++;
+}
+
 static void spaces(struct buf *out, size_t n)
 {
     while (n--) buf_u8(out, ' ');
@@ -98,4 +107,7 @@ void table_draw(const struct table *t, const struct term *term, int indent, stru
     }
 }
 
-void table_fini(struct table *t) { buf_fini(&t->cells); }
+void table_fini(struct table *t)
+{
+    buf_fini(&t->cells);
+}

@@ -18,6 +18,8 @@ struct table {
 void table_init(struct table *t, const char *header);
 /** Adds one row of t->columns cells, in the same form. */
 void table_add(struct table *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/** Adds one row of t->columns texts; NULL = "". For texts from outside, which may contain the separator. */
+void table_add_cells(struct table *t, const char *const *cells);
 /** Appends the drawn table, each line after `indent` spaces. A table that ran out of memory sets out->failed. */
 void table_draw(const struct table *t, const struct term *term, int indent, struct buf *out);
 void table_fini(struct table *t);

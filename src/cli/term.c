@@ -25,7 +25,7 @@ struct term term_of(int fd)
 const char *term_style(const struct term *t, enum term_style style)
 {
     static const char *const codes[] = {
-        [TERM_PLAIN] = "\033[0m", [TERM_BOLD] = "\033[1m", [TERM_DIM] = "\033[2m",     [TERM_GOOD] = "\033[32m",
+        [TERM_PLAIN] = "\033[0m", [TERM_BOLD] = "\033[1m",  [TERM_DIM] = "\033[2m",     [TERM_GOOD] = "\033[32m",
         [TERM_BAD] = "\033[31m",  [TERM_WARN] = "\033[33m", [TERM_ACCENT] = "\033[36m",
     };
     return t->colour ? codes[style] : "";

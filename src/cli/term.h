@@ -5,9 +5,9 @@
 #include <divan/types.h>
 
 struct term {
-    bool live;   /* a terminal that can redraw */
-    bool colour; /* live, and the user has not set NO_COLOR */
-    bool utf8;   /* the locale writes UTF-8 */
+    bool live;         /* a terminal that can redraw */
+    bool colour;       /* live, and the user has not set NO_COLOR */
+    bool utf8;         /* the locale writes UTF-8 */
     int columns, rows; /* 80 x 24 when not known */
 };
 

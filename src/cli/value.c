@@ -5,8 +5,10 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "manager/json_writer.h"
 #include "text/http.h"
 #include "text/json.h"
+#include "text/utf8.h"
 
 enum { FILE_MAX = 64 << 20 }; /* above the 20 MiB a server takes, so that the library says it */
 
@@ -47,32 +49,21 @@ enum divan_code value_load(const char *operand, struct buf *out, struct divan_er
     return out->failed ? err_oom(err) : DIVAN_OK;
 }
 
-/* RFC 3629: shortest forms only, no surrogates, up to U+10FFFF. */
-static bool utf8_next(struct rd *r)
-{
-    uint8_t lead = rd_u8(r);
-    if (lead < 0x80) return true;
-    unsigned more = lead >= 0xf0 ? 3 : lead >= 0xe0 ? 2 : 1;
-    if (lead < 0xc2 || lead > 0xf4) return false;
-    uint32_t code = lead & (0x3fu >> more);
-    for (unsigned i = 0; i < more; i++) {
-        uint8_t next = rd_u8(r);
-        if ((next & 0xc0) != 0x80) return false;
-        code = code << 6 | (next & 0x3f);
-    }
-    static const uint32_t least[] = {0, 0x80, 0x800, 0x10000};
-    return rd_ok(r) && code >= least[more] && code <= 0x10ffff && !(code >= 0xd800 && code <= 0xdfff);
-}
-
 bool utf8_valid(struct divan_bytes text)
 {
     struct rd r = rd_from(text);
-    while (r.left)
-        if (!utf8_next(&r)) return false;
+    while (r.left) {
+        size_t len = utf8_length(r.at, r.left);
+        if (!len) return false;
+        rd_take(&r, len);
+    }
     return true;
 }
 
-static bool is_json(struct divan_bytes value) { return json_check(value, JSON_UTF8, 0, NULL) == JSON_VALID; }
+static bool is_json(struct divan_bytes value)
+{
+    return json_check(value, JSON_UTF8, 0, NULL) == JSON_VALID;
+}
 
 uint32_t value_flags_of(struct divan_bytes value)
 {
@@ -80,23 +71,24 @@ uint32_t value_flags_of(struct divan_bytes value)
     return utf8_valid(value) ? VALUE_FLAGS_UTF8 : VALUE_FLAGS_RAW;
 }
 
-void value_show(struct json_out *j, struct divan_bytes value, uint32_t flags)
+void value_show(struct buf *out, struct divan_bytes value, uint32_t flags)
 {
     enum { FORMAT_JSON = 2, FORMAT_RAW = 3, FORMAT_UTF8 = 4 };
     unsigned format = flags >> 24;
     bool text = format == FORMAT_RAW || format == FORMAT_UTF8;
     if (!text && is_json(value)) {
-        json_str(j, "format", "json");
-        json_raw(j, "value", value);
+        jw_str(out, "format", "json");
+        jw_key(out, "value");
+        json_put_compact(out, value);
     } else if (format != FORMAT_RAW && utf8_valid(value)) {
-        json_str(j, "format", "text");
-        json_bytes(j, "value", value);
+        jw_str(out, "format", "text");
+        jw_bytes(out, "value", value);
     } else {
         struct buf encoded = {.limit = 128 << 20};
         base64_encode(value, &encoded);
-        json_str(j, "format", "base64");
-        json_bytes(j, "value_base64", buf_view(&encoded));
-        if (encoded.failed) j->out->failed = true;
+        jw_str(out, "format", "base64");
+        jw_bytes(out, "value_base64", buf_view(&encoded));
+        if (encoded.failed) out->failed = true;
         buf_fini(&encoded);
     }
 }

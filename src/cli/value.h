@@ -3,7 +3,6 @@
 #define DIVAN_CLI_VALUE_H
 
 #include "base/bytes.h"
-#include "cli/json_out.h"
 
 /* The flags all SDKs agree on say what a value is. */
 enum value_flags {
@@ -25,6 +24,6 @@ uint32_t value_flags_of(struct divan_bytes value);
 
 /** Members "format" and "value" (JSON or text), or "value_base64": told from the flags where they speak and from the bytes
  * where they do not, so that the output is always valid JSON. */
-void value_show(struct json_out *j, struct divan_bytes value, uint32_t flags);
+void value_show(struct buf *out, struct divan_bytes value, uint32_t flags);
 
 #endif

@@ -1,0 +1,16 @@
+#include "cli/clock.h"
+
+#include <time.h>
+
+uint64_t clock_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+void clock_sleep_ms(unsigned ms)
+{
+    struct timespec wait = {ms / 1000, (long)(ms % 1000) * 1000000};
+    nanosleep(&wait, NULL);
+}
