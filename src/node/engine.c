@@ -1,0 +1,284 @@
+#include "node/engine.h"
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "node/session.h"
+
+enum { MAX_SESSIONS = 10000, SWEEP_S = 60, SWEEP_STEP = 20000, SWEEP_PAUSE_NS = 10 * 1000 * 1000 };
+
+struct engine_listener {
+    struct link link;
+    struct engine *engine;
+    struct io_listener *io;
+};
+
+/* ---- life */
+
+void engine_read_clock(struct engine *e)
+{
+    e->clock.wall_ns = io_wall_ns(e->loop);
+    e->clock.wall_s = (uint32_t)(e->clock.wall_ns / NS_PER_S);
+    e->clock.now_ns = io_now_ns(e->loop);
+}
+
+static void on_sweep(void *user)
+{
+    struct engine *e = user;
+    bool more = false;
+    engine_read_clock(e);
+    list_each(&e->buckets, link)
+    {
+        struct store *s = &container_of(link, struct bucket, link)->store;
+        more |= store_sweep_step(s, &e->clock, SWEEP_STEP);
+    }
+    uint64_t pause_ns = more ? SWEEP_PAUSE_NS : e->sweep_s * NS_PER_S;
+    if (!more) { list_each(&e->buckets, link) store_sweep_begin(&container_of(link, struct bucket, link)->store); }
+    io_timer_start(&e->sweep_timer, e->clock.now_ns + pause_ns);
+}
+
+void engine_sweep_soon(struct engine *e)
+{
+    list_each(&e->buckets, link) store_sweep_begin(&container_of(link, struct bucket, link)->store);
+    io_timer_start(&e->sweep_timer, io_now_ns(e->loop) + SWEEP_PAUSE_NS);
+}
+
+struct engine *engine_new(struct io_loop *loop, const struct engine_options *options, const struct log *log,
+                          struct divan_error *err)
+{
+    static const struct engine_options defaults = {0};
+    if (!options) options = &defaults;
+    struct engine *e = mem_zalloc(sizeof *e);
+    if (!e) {
+        err_oom(err);
+        return NULL;
+    }
+    e->loop = loop;
+    e->log = log;
+    e->max_sessions = options->max_connections ? options->max_connections : MAX_SESSIONS;
+    e->sweep_s = options->sweep_s ? options->sweep_s : SWEEP_S;
+    e->inflated.limit = e->body.limit = 64 * 1024 * 1024;
+    text_copy(e->version, sizeof e->version, options->version ? options->version : "7.6.2-3721-enterprise");
+    list_init(&e->listeners);
+    list_init(&e->sessions);
+    list_init(&e->buckets);
+    engine_read_clock(e);
+    e->clock.start_s = e->clock.wall_s;
+    e->started_ns = e->clock.now_ns;
+    io_timer_init(&e->sweep_timer, loop, on_sweep, e);
+    if (!account_table_init(&e->accounts) ||
+        !io_timer_start(&e->sweep_timer, e->clock.now_ns + e->sweep_s * NS_PER_S)) {
+        engine_free(e);
+        err_oom(err);
+        return NULL;
+    }
+    return e;
+}
+
+void engine_free(struct engine *e)
+{
+    if (!e) return;
+    io_timer_stop(&e->sweep_timer);
+    list_each(&e->listeners, link)
+    {
+        struct engine_listener *l = container_of(link, struct engine_listener, link);
+        io_listener_close(l->io);
+        mem_free(l);
+    }
+    list_each(&e->sessions, link) session_free(container_of(link, struct session, link));
+    list_each(&e->buckets, link) bucket_free(container_of(link, struct bucket, link));
+    account_table_fini(&e->accounts);
+    served_fini(&e->global);
+    buf_fini(&e->inflated);
+    buf_fini(&e->body);
+    mem_free(e);
+}
+
+/* ---- listening */
+
+static void on_accept(void *user, struct io_stream *stream)
+{
+    struct engine_listener *l = user;
+    session_open(l->engine, stream);
+}
+
+enum divan_code engine_listen_kv(struct engine *e, const struct io_addr *addr, struct io_addr *bound,
+                                 struct divan_error *err)
+{
+    struct engine_listener *l = mem_zalloc(sizeof *l);
+    if (!l) return err_oom(err);
+    struct divan_error own;
+    if (!err) err = &own;
+    l->engine = e;
+    l->io = io_listen(e->loop, addr, on_accept, l, err);
+    if (!l->io) {
+        mem_free(l);
+        return err->code;
+    }
+    list_append(&e->listeners, &l->link);
+    if (bound) *bound = *io_listener_addr(l->io);
+    return DIVAN_OK;
+}
+
+const struct io_addr *engine_kv_addr(const struct engine *e)
+{
+    struct link *first = list_first(&e->listeners);
+    return first ? io_listener_addr(container_of(first, struct engine_listener, link)->io) : NULL;
+}
+
+uint32_t engine_connections(const struct engine *e)
+{
+    return e->session_count;
+}
+
+/* ---- buckets */
+
+struct bucket *engine_find_bucket(const struct engine *e, struct divan_bytes name)
+{
+    list_each(&e->buckets, link)
+    {
+        struct bucket *b = container_of(link, struct bucket, link);
+        if (bytes_is(name, b->name)) return b;
+    }
+    return NULL;
+}
+
+static enum divan_code find(const struct engine *e, const char *name, struct bucket **out, struct divan_error *err)
+{
+    *out = engine_find_bucket(e, divan_str(name));
+    return *out ? DIVAN_OK : err_set(err, DIVAN_ERR_BUCKET_NOT_FOUND, "this node has no bucket \"%s\"", name);
+}
+
+enum divan_code engine_bucket_create(struct engine *e, const struct bucket_spec *spec, struct divan_error *err)
+{
+    struct divan_error own;
+    if (!err) err = &own;
+    if (spec->name && engine_find_bucket(e, divan_str(spec->name)))
+        return err_set(err, DIVAN_ERR_BUCKET_EXISTS, "the bucket \"%s\" exists already", spec->name);
+    struct bucket *b = bucket_new(spec, io_rng(e->loop), err);
+    if (!b) return err->code;
+    list_append(&e->buckets, &b->link);
+    return DIVAN_OK;
+}
+
+enum divan_code engine_bucket_update(struct engine *e, const struct bucket_spec *spec, struct divan_error *err)
+{
+    struct bucket *b;
+    enum divan_code rc = find(e, spec->name, &b, err);
+    if (!rc) bucket_update(b, spec);
+    return rc;
+}
+
+enum divan_code engine_bucket_drop(struct engine *e, const char *name, struct divan_error *err)
+{
+    struct bucket *b;
+    enum divan_code rc = find(e, name, &b, err);
+    if (rc) return rc;
+    list_each(&e->sessions, link)
+    {
+        struct session *s = container_of(link, struct session, link);
+        if (s->bucket != b) continue;
+        session_leave_bucket(s);
+        session_close(s);
+    }
+    list_remove(&b->link);
+    bucket_free(b);
+    return DIVAN_OK;
+}
+
+enum divan_code engine_bucket_flush(struct engine *e, const char *name, struct divan_error *err)
+{
+    struct bucket *b;
+    enum divan_code rc = find(e, name, &b, err);
+    if (!rc) store_flush(&b->store, io_rng(e->loop));
+    return rc;
+}
+
+enum divan_code engine_set_roles(struct engine *e, const char *bucket, const struct vbucket_role *roles, size_t count,
+                                 struct divan_error *err)
+{
+    struct bucket *b;
+    enum divan_code rc = find(e, bucket, &b, err);
+    if (rc) return rc;
+    if (count != b->store.vbucket_count)
+        return err_set(err, DIVAN_ERR_INVALID_ARGUMENT, "bucket \"%s\" has %u vBuckets, %zu roles were given", bucket,
+                       b->store.vbucket_count, count);
+    for (size_t i = 0; i < count; i++) {
+        struct vbucket *v = &b->store.vbuckets[i];
+        v->chain_length = roles[i].chain_length;
+        v->chain_filled = roles[i].chain_filled;
+        if (!vbucket_set_mode(v, (enum vbucket_mode)roles[i].mode, io_rng(e->loop))) return err_oom(err);
+    }
+    return DIVAN_OK;
+}
+
+enum divan_code engine_own_all(struct engine *e, const char *bucket, struct divan_error *err)
+{
+    struct bucket *b;
+    enum divan_code rc = find(e, bucket, &b, err);
+    for (size_t i = 0; !rc && i < b->store.vbucket_count; i++) {
+        struct vbucket *v = &b->store.vbuckets[i];
+        v->chain_length = v->chain_filled = 0;
+        if (!vbucket_set_mode(v, VBUCKET_ACTIVE, io_rng(e->loop))) rc = err_oom(err);
+    }
+    return rc;
+}
+
+enum divan_code engine_set_manifest(struct engine *e, const char *bucket, const struct manifest_spec *spec,
+                                    struct divan_error *err)
+{
+    struct bucket *b;
+    enum divan_code rc = find(e, bucket, &b, err);
+    if (rc || spec->uid <= b->store.manifest.uid) return rc;
+    rc = manifest_apply(&b->store.manifest, spec, err);
+    if (!rc) engine_sweep_soon(e); /* documents of a dropped collection are gone already, their memory follows */
+    return rc;
+}
+
+enum divan_code engine_set_config(struct engine *e, const char *bucket, struct map_revision revision,
+                                  struct divan_bytes json, struct divan_error *err)
+{
+    struct bucket *b = NULL;
+    enum divan_code rc = bucket ? find(e, bucket, &b, err) : DIVAN_OK;
+    if (rc) return rc;
+    struct served *config = b ? &b->config : &e->global;
+    bool changed = false;
+    if (!served_set(config, revision, json, &changed)) return err_oom(err);
+    if (!changed) return DIVAN_OK;
+    list_each(&e->sessions, link) session_push_config(container_of(link, struct session, link), b, config);
+    return DIVAN_OK;
+}
+
+/* ---- users */
+
+enum divan_code engine_set_user(struct engine *e, const struct engine_user *user, struct divan_error *err)
+{
+    return account_set(&e->accounts, user, err);
+}
+
+void engine_drop_user(struct engine *e, const char *name)
+{
+    account_drop(&e->accounts, name);
+}
+
+bool engine_check_password(struct engine *e, const char *name, struct divan_bytes password)
+{
+    return account_check_password(&e->accounts, account_find(&e->accounts, divan_str(name)), password);
+}
+
+/* ---- figures */
+
+enum divan_code engine_bucket_stats(const struct engine *e, const char *name, struct bucket_stats *out,
+                                    struct divan_error *err)
+{
+    struct bucket *b;
+    enum divan_code rc = find(e, name, &b, err);
+    if (!rc) bucket_read_stats(b, io_now_ns(e->loop), out);
+    return rc;
+}
+
+uint64_t engine_collection_items(const struct engine *e, const char *bucket, uint32_t collection_id)
+{
+    const struct bucket *b = engine_find_bucket(e, divan_str(bucket));
+    const struct collection *c = b ? manifest_find(&b->store.manifest, collection_id) : NULL;
+    return c ? c->items : 0;
+}
