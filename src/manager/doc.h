@@ -62,6 +62,8 @@ struct doc_node {
     const char *uuid;       /* 32 hex digits: who it is, whatever its name */
     const char *host;       /* numeric address or name, no brackets */
     bool named;             /* the host is told to clients; else they use the one they came by ("$HOST") */
+    bool renamed;           /* somebody gave it its name: a restart does not take it away */
+    uint32_t memory_mb;     /* of the machine it runs on; 0 = unknown */
     const char *otp;        /* "ns_1@127.0.0.1" */
     const char *group;      /* uuid of its server group */
     struct map_ports ports; /* what really listens; 0 = not offered */

@@ -93,6 +93,8 @@ static const struct field node_fields[] = {
     F(struct doc_node, K_TEXT, "uuid", uuid),
     F(struct doc_node, K_TEXT, "host", host),
     F(struct doc_node, K_BOOL, "named", named),
+    F(struct doc_node, K_BOOL, "renamed", renamed),
+    F(struct doc_node, K_U32, "memoryMB", memory_mb),
     F(struct doc_node, K_TEXT, "otp", otp),
     F(struct doc_node, K_TEXT, "group", group),
     F(struct doc_node, K_PORTS, "ports", ports),

@@ -12,7 +12,7 @@
 #include "manager/doc.h"
 
 struct manager;
-struct manager_link; /* one node's end */
+struct channel;
 
 struct manager_options {
     const char *dir;         /**< folder for manager.sqlite (exists); NULL = in memory only */
@@ -36,6 +36,9 @@ const struct doc *manager_doc(const struct manager *);
  * both are the number it started. */
 size_t manager_linked(const struct manager *);
 size_t manager_up_to_date(const struct manager *);
+
+/** One node's end of an in-process link, not yet introduced (see link.h); yours to channel_free(). NULL: out of memory. */
+struct channel *manager_connect(struct manager *);
 
 /* ---- changing the document */
 

@@ -119,28 +119,29 @@ static bool params_exist(const struct doc *d, struct divan_bytes bucket, struct 
     return s && (bytes_is(collection, "*") || doc_find_collection(s, collection));
 }
 
-bool role_parse(struct doc *d, struct divan_bytes text, struct doc_role *out)
+enum role_verdict role_parse(struct doc *d, struct divan_bytes text, struct doc_role *out)
 {
     bool brackets = text.len && ((const char *)text.data)[text.len - 1] == ']';
     struct divan_bytes inside = brackets ? bytes_slice(text, 0, text.len - 1) : text;
     struct divan_bytes name = take_word(&inside, '[');
     const struct role_info *info = role_find(name);
-    if (!info || brackets != (info->params != ROLE_GLOBAL)) return false;
+    if (!info || brackets != (info->params != ROLE_GLOBAL)) return ROLE_MALFORMED;
     *out = (struct doc_role){.role = info->role};
-    if (info->params == ROLE_GLOBAL) return inside.len == 0;
+    if (info->params == ROLE_GLOBAL) return inside.len ? ROLE_MALFORMED : ROLE_FINE;
 
     struct divan_bytes words[3];
     for (int i = 0; i < 3; i++) {
         bool absent = !inside.len;
         words[i] = take_word(&inside, ':');
         if (absent && i) words[i] = divan_str("*");
-        if (i >= (int)info->params && !absent) return false;
+        if (i >= (int)info->params && !absent) return ROLE_MALFORMED;
     }
-    if (inside.len || !words[0].len || !params_exist(d, words[0], words[1], words[2])) return false;
+    if (inside.len || !words[0].len) return ROLE_MALFORMED;
+    if (!params_exist(d, words[0], words[1], words[2])) return ROLE_UNDEFINED;
     out->bucket = doc_text_of(d, words[0]);
     if (info->params >= ROLE_SCOPE) out->scope = doc_text_of(d, words[1]);
     if (info->params >= ROLE_COLLECTION) out->collection = doc_text_of(d, words[2]);
-    return true;
+    return ROLE_FINE;
 }
 
 /* ---- permissions */

@@ -32,9 +32,13 @@ extern const struct role_info role_table[];
 extern const size_t role_table_count;
 const struct role_info *role_find(struct divan_bytes role);
 
-/** Reads "data_reader[B:s:*]" into *out (strings of d). Unknown role, wrong number of parameters, a bucket, scope or
- * collection that does not exist: false. Missing trailing parameters mean all. */
-bool role_parse(struct doc *d, struct divan_bytes text, struct doc_role *out);
+enum role_verdict {
+    ROLE_FINE,
+    ROLE_MALFORMED, /* unknown role, or not its number of parameters */
+    ROLE_UNDEFINED, /* a bucket, scope or collection that does not exist */
+};
+/** Reads "data_reader[B:s:*]" into *out (strings of d). Missing trailing parameters mean all. */
+enum role_verdict role_parse(struct doc *d, struct divan_bytes text, struct doc_role *out);
 
 /* Who asks. Roles of groups count as the user's own. */
 struct identity {
