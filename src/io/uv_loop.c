@@ -133,6 +133,7 @@ void uv_poller_close(struct uv_poller *p)
 {
     if (p->closing) return;
     p->closing = true;
+    if (!p->started) close_fd(p); /* libuv has never seen it */
     if (p->started && !p->u->base.asleep) {
         list_remove(&p->dirty);
         close_started(p);
@@ -150,10 +151,8 @@ static bool start_poller(struct uv_poller *p)
 static void apply(struct uv_poller *p)
 {
     if (p->closing && p->started) close_started(p);
-    else if (p->closing) {
-        close_fd(p);
-        p->gone(p);
-    } else if (p->want != p->have) {
+    else if (p->closing) p->gone(p);
+    else if (p->want != p->have) {
         bool ok = start_poller(p) && !(p->want ? uv_poll_start(&p->poll, p->want, on_poll) : uv_poll_stop(&p->poll));
         p->have = p->want;
         if (!ok) p->ready(p, UV_READABLE | UV_WRITABLE); /* the next recv or send meets the error */
