@@ -49,5 +49,5 @@ const struct command commands[256] = {
     [OP_VERSION] = {run_version, 0, 0, NULL},
     [OP_VERBOSITY] = {run_verbosity, 0, 0, NULL},
     [OP_QUIT] = {run_quit, 0, 0, NULL},
-    [OP_STAT] = {run_stat, 0, NEED_BUCKET, NULL},
+    [OP_STAT] = {run_stat, PRIV_STATS | PRIV_READ, NEED_BUCKET, "SimpleStats"},
 };

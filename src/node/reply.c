@@ -157,11 +157,16 @@ void reply_value(const struct request *rq, struct divan_bytes value, uint8_t dat
     kv_put_reply(reply_out(rq), &r);
 }
 
+bool reply_knows_collections(const struct session *s)
+{
+    return session_has(s, FEATURE_COLLECTIONS) || session_has(s, FEATURE_XERROR);
+}
+
 void reply_unknown_collection(const struct request *rq, enum status status)
 {
     struct error_body body = {.context = "Unknown scope or collection in operation", .has_manifest_uid = true};
     body.manifest_uid = rq->bucket->store.manifest.uid;
-    reply_body(rq, session_has(rq->session, FEATURE_COLLECTIONS) ? status : ST_EINVAL, &body);
+    reply_body(rq, reply_knows_collections(rq->session) ? status : ST_EINVAL, &body);
 }
 
 void reply_config(const struct request *rq, enum status status, struct served *config)

@@ -183,11 +183,12 @@ void request_serve(struct session *s, const struct frame *frame)
         return;
     }
     const struct command *command = &commands[rq.command];
-    if (check_form(&rq, command) == ANSWERED) return;
-    if (!command->run) {
-        reply_plain(&rq, op_is_known(frame->opcode) ? ST_NOT_SUPPORTED : ST_UNKNOWN_COMMAND);
+    if (!command->run) { /* commands of newer servers are as unknown as those of nobody */
+        reply_plain(&rq, op_has(frame->opcode, OPT_RETIRED | OPT_INTERNAL | OPT_DCP) ? ST_NOT_SUPPORTED
+                                                                                     : ST_UNKNOWN_COMMAND);
         return;
     }
+    if (check_form(&rq, command) == ANSWERED) return;
     if (s->account) refresh_rights(s);
     if (command->needs & NEED_BUCKET) {
         if (check_bucket(&rq) == ANSWERED || check_place(&rq, command) == ANSWERED) return;

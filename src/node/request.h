@@ -52,6 +52,8 @@ void reply_document(const struct request *, const struct item *, uint64_t cas, b
 void reply_value(const struct request *, struct divan_bytes value, uint8_t datatype);
 /** Unknown collection or scope, with the manifest's uid. */
 void reply_unknown_collection(const struct request *, enum status);
+/** Whether the client may be told of unknown collections and scopes by their own statuses. */
+bool reply_knows_collections(const struct session *);
 /** NOT_MY_VBUCKET with the configuration. */
 void reply_not_my_vbucket(const struct request *);
 /** A refusal that is to be found in the log: context and a reference. */

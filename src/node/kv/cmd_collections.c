@@ -55,7 +55,7 @@ void run_collection_id(struct request *rq)
     const struct manifest *m = &rq->bucket->store.manifest;
     const struct scope *scope = manifest_find_scope(m, path.scope);
     if (!scope) { /* measured: without a body, unlike an unknown collection */
-        reply_plain(rq, session_has(rq->session, FEATURE_COLLECTIONS) ? ST_UNKNOWN_SCOPE : ST_EINVAL);
+        reply_plain(rq, reply_knows_collections(rq->session) ? ST_UNKNOWN_SCOPE : ST_EINVAL);
         return;
     }
     const struct collection *c = manifest_find_collection(m, scope, path.collection);

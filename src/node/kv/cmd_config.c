@@ -18,7 +18,7 @@ void run_cluster_config(struct request *rq)
     struct session *s = rq->session;
     bool has_known = false;
     struct config_version known = {0};
-    if (session_read_get_config(&rq->frame, &has_known, &known, NULL)) {
+    if (session_read_get_config(&rq->frame, &has_known, &known, NULL) || (has_known && !known.epoch)) {
         reply_problem(rq, ST_EINVAL, "Revision number must not be less than 1");
         return;
     }

@@ -167,7 +167,8 @@ void run_select_bucket(struct request *rq)
     }
     /* A managed node: its users have rights on buckets that exist, so that an unknown one is a matter of access. That is
      * what clients take as "no such bucket" at once, where KEY_ENOENT would have them wait for it. */
-    reply_plain(rq, ST_EACCESS);
+    bool possible = name.len && name.len <= BUCKET_NAME_MAX;
+    reply_plain(rq, possible ? ST_EACCESS : ST_KEY_ENOENT);
 }
 
 void run_list_buckets(struct request *rq)
