@@ -53,7 +53,7 @@ enum status request_check(const struct frame *f, feature_set features, const cha
     const struct op_facts *op = &op_facts[f->opcode];
     const char *why = NULL;
     *problem = NULL;
-    if (!(op->traits & OPT_KNOWN)) return ST_UNKNOWN_COMMAND;
+    if (!(op->traits & OPT_KNOWN) || op->traits & OPT_NEWER) return ST_UNKNOWN_COMMAND;
     if (op->traits & OPT_RETIRED) return ST_NOT_SUPPORTED;
     if (f->datatype & ~DATATYPE_ALL) why = "Request datatype invalid";
     if (!why) why = check_extras(f, op);

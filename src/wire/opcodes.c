@@ -34,6 +34,7 @@
 #define SUBDOC       OPT_SUBDOC
 #define DCP          OPT_DCP
 #define RETIRED      OPT_RETIRED
+#define NEWER        OPT_NEWER
 #define INTERNAL     OPT_INTERNAL
 #define SUBDOC_WRITE (WRITE | VB | DURABLE | KEEP_TTL | REORDER | SUBDOC)
 

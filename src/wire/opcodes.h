@@ -34,6 +34,7 @@ enum op_trait {
     OPT_RETIRED = 1 << 12,  /* known, but not served by anyone (NOT_SUPPORTED) */
     OPT_INTERNAL = 1 << 13, /* between nodes only */
     OPT_VB_ZERO = 1 << 14,  /* the vBucket field has to be 0 */
+    OPT_NEWER = 1 << 15,    /* unknown to the version that a node of ours announces */
 };
 
 enum op_key { OP_KEY_NO, OP_KEY_DOC /* collection prefix when negotiated */, OP_KEY_NAME, OP_KEY_MAY };

@@ -154,7 +154,7 @@ enum divan_code session_read_collection_path(const struct frame *f, struct colle
                                              struct divan_error *err)
 {
     bool scope_only = f->opcode == OP_GET_SCOPE_ID;
-    if (f->key.len && f->value.len) return err_set(err, DIVAN_ERR_FRAME_VALUE, "Cannot set both key and value");
+    if (f->key.len && f->value.len) return err_set(err, DIVAN_ERR_FRAME_KEY, "Cannot set both key and value");
     struct divan_bytes path = f->key.len ? f->key : f->value;
     const uint8_t *dot = path.len ? memchr(path.data, '.', path.len) : NULL;
     size_t scope_len = dot ? (size_t)(dot - (const uint8_t *)path.data) : path.len;

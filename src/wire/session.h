@@ -48,7 +48,8 @@ void session_put_get_manifest(struct buf *out, uint32_t opaque);
 struct collection_path {
     struct divan_bytes scope, collection; /* "_default" where the request leaves it out */
 };
-/** GET_COLLECTION_ID and GET_SCOPE_ID: from key or value, exactly one dot in the former. FRAME_VALUE. */
+/** GET_COLLECTION_ID and GET_SCOPE_ID: from key or value, exactly one dot in the former. FRAME_KEY: both are there (the
+ * measured server explains that in an error body), FRAME_VALUE: not a path (it does not). */
 enum divan_code session_read_collection_path(const struct frame *f, struct collection_path *out,
                                              struct divan_error *err);
 

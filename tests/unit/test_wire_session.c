@@ -96,7 +96,8 @@ static void collection_paths_are_read_as_measured(void **state)
         struct divan_error err;
         f.key = divan_str(rows[i].key), f.value = divan_str(rows[i].value);
         enum divan_code rc = session_read_collection_path(&f, &path, &err);
-        if (rc != (rows[i].scope ? DIVAN_OK : DIVAN_ERR_FRAME_VALUE)) fail_msg("row %zu: %d", i, rc);
+        enum divan_code refused = *rows[i].key ? DIVAN_ERR_FRAME_KEY : DIVAN_ERR_FRAME_VALUE;
+        if (rc != (rows[i].scope ? DIVAN_OK : refused)) fail_msg("row %zu: %d", i, rc);
         if (rc) continue;
         assert_text(path.scope, rows[i].scope);
         assert_text(path.collection, rows[i].collection);
