@@ -31,7 +31,8 @@ static struct demo_document *next_document(struct demo_set *set)
     return &set->documents[set->count];
 }
 
-static enum divan_code add_entry(struct demo_set *set, uint32_t source, struct json_value entry, struct divan_error *err)
+static enum divan_code add_entry(struct demo_set *set, uint32_t source, struct json_value entry,
+                                 struct divan_error *err)
 {
     const struct demo_source *s = &demo_sources[source];
     struct json_value id = json_member(entry, s->field);
@@ -59,8 +60,7 @@ enum divan_code demo_set_add(struct demo_set *set, uint32_t source, struct divan
     if (json_check(json, JSON_UTF8, 0, &at) != JSON_VALID)
         return err_set(err, DIVAN_ERR_JSON_SYNTAX, "%s is not JSON: byte %zu", s->file, at);
     struct json_value entry, list = json_member(json_value_of(json), s->list);
-    if (list.type != JSON_ARRAY)
-        return err_set(err, DIVAN_ERR_JSON_SYNTAX, "%s has no list \"%s\"", s->file, s->list);
+    if (list.type != JSON_ARRAY) return err_set(err, DIVAN_ERR_JSON_SYNTAX, "%s has no list \"%s\"", s->file, s->list);
     struct json_walk walk = json_walk_begin(list);
     enum divan_code rc = DIVAN_OK;
     while (!rc && json_next_element(&walk, &entry)) rc = add_entry(set, source, entry, err);
@@ -74,10 +74,8 @@ static enum divan_code add_file(struct demo_set *set, uint32_t source, const cha
     buf_printf(&path, "%s/%s", folder, demo_sources[source].file);
     const char *name = buf_text(&path);
     enum divan_code rc = name ? value_load_file(name, &json, &why) : err_oom(&why);
-    if (rc)
-        err_set(err, rc, "%s (it belongs to the Debian package iso-codes: apt install iso-codes)", why.message);
-    else
-        rc = demo_set_add(set, source, buf_view(&json), err);
+    if (rc) err_set(err, rc, "%s (it belongs to the Debian package iso-codes: apt install iso-codes)", why.message);
+    else rc = demo_set_add(set, source, buf_view(&json), err);
     buf_fini(&path);
     buf_fini(&json);
     return rc;

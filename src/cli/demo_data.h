@@ -14,8 +14,8 @@ extern const struct demo_source demo_sources[]; /* collection NULL ends it */
 enum { DEMO_SOURCES_MAX = 16 };
 
 struct demo_document {
-    uint32_t source;      /* index in demo_sources */
-    size_t key, key_len;  /* positions in the texts of the set */
+    uint32_t source;     /* index in demo_sources */
+    size_t key, key_len; /* positions in the texts of the set */
     size_t body, body_len;
 };
 

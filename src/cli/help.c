@@ -49,10 +49,10 @@ static void row_text(const struct opt_row *row, struct buf *out, const char *quo
     if (row->preset) buf_printf(out, " (default %s%s%s)", quote, row->preset, quote);
     if (row->kind == OPT_LIST) buf_put_str(out, "; may be repeated");
     if (!row->env) return;
-    buf_put_str(out, row->preset || row->kind == OPT_LIST ? "; else from " : "; else from ");
+    buf_put_str(out, "; environment: ");
     for (const char *at = row->env; *at;) {
         size_t len = strcspn(at, " ");
-        buf_printf(out, "%s%s%.*s%s", at == row->env ? "" : " or ", quote, (int)len, at, quote);
+        buf_printf(out, "%s%s%.*s%s", at == row->env ? "" : ", ", quote, (int)len, at, quote);
         at += len;
         at += strspn(at, " ");
     }

@@ -22,19 +22,22 @@ static void draw_bar(const struct term *term, size_t width, double part, struct 
 
 void progress_draw(const struct progress *p, uint64_t done, double per_s, struct buf *out)
 {
-    char counts[64], rate[24], a[28], b[28];
+    char rate[24], a[28], b[28];
+    struct buf counts = {.limit = 256};
     double part = p->total ? (double)done / (double)p->total : 1;
     if (part > 1) part = 1;
-    snprintf(counts, sizeof counts, " %3.0f %%  %s of %s", part * 100, format_count(a, sizeof a, done),
-             format_count(b, sizeof b, p->total));
+    format_count(a, sizeof a, done);
+    format_count(b, sizeof b, p->total);
     format_rate(rate, sizeof rate, per_s);
-    size_t texts = 2 + LABEL_COLUMNS + 1 + strlen(counts) + 2 + strlen(rate);
+    /* every part has one width from the beginning to the end, so that the bar does not jump */
+    buf_printf(&counts, " %3.0f %%  %*s of %s  %8s", part * 100, (int)strlen(b), a, b, rate);
+    size_t texts = 2 + LABEL_COLUMNS + 1 + counts.len;
     size_t room = (size_t)p->term.columns > texts + 1 ? (size_t)p->term.columns - 1 - texts : 0;
     if (room > BAR_MAX) room = BAR_MAX;
     buf_printf(out, "  %-*s ", LABEL_COLUMNS, p->label);
     if (room >= BAR_MIN) draw_bar(&p->term, room, part, out);
-    buf_put_str(out, counts);
-    if (room) buf_printf(out, "  %s", rate);
+    buf_put_bytes(out, buf_view(&counts));
+    buf_fini(&counts);
 }
 
 void progress_begin(struct progress *p, FILE *out, const struct term *term, const char *label, uint64_t total)

@@ -73,7 +73,7 @@ static void become(const struct child_options *o, char *const *envp, int log, pi
     sigprocmask(SIG_SETMASK, &none, NULL);
     int null = open("/dev/null", O_RDONLY);
     if (null >= 0) dup2(null, STDIN_FILENO);
-    dup2(log, STDOUT_FILENO);
+    dup2(o->output ? o->output : log, STDOUT_FILENO);
     dup2(log, STDERR_FILENO);
     execve(o->program, (char *const *)o->argv, envp);
     static const char failed[] = "the program could not be run\n";

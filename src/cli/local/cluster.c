@@ -63,7 +63,8 @@ static enum divan_code start_node(struct local *l, unsigned i, struct divan_erro
                           "--manager", manager,      place.base ? "--port-base" : NULL,
                           base,        NULL};
     char *log = log_path(l, i);
-    int64_t pid = log ? child_start(&(struct child_options){l->program, argv, token, log}, err) : -1;
+    const struct child_options child = {.program = l->program, .argv = argv, .variable = token, .log = log};
+    int64_t pid = log ? child_start(&child, err) : -1;
     enum divan_code rc = !log ? err_oom(err) : pid < 0 ? err->code : DIVAN_OK;
     if (!rc) l->pids[i] = pid;
     mem_free(log);
