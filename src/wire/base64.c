@@ -25,7 +25,7 @@ static int value_of(uint8_t c)
     return c == '+' ? 62 : c == '/' ? 63 : -1;
 }
 
-bool base64_decode(struct divan_bytes text, uint8_t *out, size_t cap, size_t *len)
+bool base64_decode_into(struct divan_bytes text, uint8_t *out, size_t cap, size_t *len)
 {
     struct rd r = rd_from(text);
     size_t n = 0;

@@ -7,6 +7,6 @@
 void base64_append(struct buf *out, struct divan_bytes data);
 /** Decodes all of text to at most cap bytes; false (nothing written to *len) on any other character, missing or wrong
  * padding, non-zero spare bits, or too little room. The empty text is the empty value. */
-bool base64_decode(struct divan_bytes text, uint8_t *out, size_t cap, size_t *len);
+bool base64_decode_into(struct divan_bytes text, uint8_t *out, size_t cap, size_t *len);
 
 #endif

@@ -76,7 +76,8 @@ static const char *read_challenge(const struct sasl_client *c, struct divan_byte
     while (r.left) {
         if (!scram_attribute(&r, &name, &value)) return "the challenge of the server is not well-formed";
         if (name == 'r' && !out->nonce.len && scram_is_nonce(value)) out->nonce = value;
-        else if (name == 's' && !out->salt_len && base64_decode(value, out->salt, sizeof out->salt, &out->salt_len))
+        else if (name == 's' && !out->salt_len &&
+                 base64_decode_into(value, out->salt, sizeof out->salt, &out->salt_len))
             continue;
         else if (name != 'i' || out->iterations || !scram_iterations(value, &out->iterations))
             return "the challenge of the server has an attribute that is unknown, repeated or out of range";
@@ -149,7 +150,7 @@ enum divan_code sasl_client_finish(struct sasl_client *c, struct divan_bytes out
                     "the server ended the exchange before it proved that it knows the password");
     if (c->mechanism != SASL_PLAIN) {
         if (!scram_attribute(&r, &name, &value) || name != 'v' || r.left ||
-            !base64_decode(value, signature, sizeof signature, &len))
+            !base64_decode_into(value, signature, sizeof signature, &len))
             return fail(c, err, DIVAN_ERR_SASL_MESSAGE, "the last message of the server is not well-formed");
         if (len != sasl_digest_len(c->mechanism) || CRYPTO_memcmp(signature, c->server_signature, len))
             return fail(c, err, DIVAN_ERR_SASL_SERVER_SIGNATURE,

@@ -134,7 +134,8 @@ static bool read_client_final(struct divan_bytes payload, struct client_final *o
         if (!scram_attribute(&r, &name, &value)) return false;
         if (name == 'c' && !out->channel.data && !at) out->channel = value;
         else if (name == 'r' && !out->nonce.data) out->nonce = value;
-        else if (name == 'p' && at && !r.left && base64_decode(value, out->proof, sizeof out->proof, &out->proof_len))
+        else if (name == 'p' && at && !r.left &&
+                 base64_decode_into(value, out->proof, sizeof out->proof, &out->proof_len))
             out->unsigned_len = at - 1;
         else return false;
     }
