@@ -93,7 +93,7 @@ static inline bool buf_reserve(struct buf *b, size_t more)
 static inline uint8_t *buf_grow(struct buf *b, size_t n)
 {
     if (!buf_reserve(b, n)) return NULL;
-    uint8_t *at = b->data + b->len;
+    uint8_t *at = b->data ? b->data + b->len : NULL; /* nothing appended to an empty buffer */
     b->len += n;
     return at;
 }
