@@ -3,6 +3,8 @@
 #include "base/alloc.h"
 #include "node/kv/ops.h"
 
+#include <stdio.h>
+
 static struct store store;
 static struct kv_clock now;
 static struct rng rng;
