@@ -29,10 +29,15 @@ enum divan_code value_inflate(struct divan_bytes compressed, size_t max, struct 
     if (len > max)
         return err_set(err, DIVAN_ERR_FRAME_COMPRESSION,
                        "the compressed value would need %zu bytes once inflated, more than the %zu allowed", len, max);
-    uint8_t *at = buf_grow(out, len);
-    if (!at && len) return err_oom(err);
-    if (len && snappy_uncompress(compressed.data, compressed.len, (char *)at, &len) == SNAPPY_OK) return DIVAN_OK;
-    if (!len && snappy_validate_compressed_buffer(compressed.data, compressed.len) == SNAPPY_OK) return DIVAN_OK;
+    bool good = false;
+    if (len) {
+        uint8_t *at = buf_grow(out, len);
+        if (!at) return err_oom(err);
+        good = snappy_uncompress(compressed.data, compressed.len, (char *)at, &len) == SNAPPY_OK;
+    } else {
+        good = snappy_validate_compressed_buffer(compressed.data, compressed.len) == SNAPPY_OK;
+    }
+    if (good) return DIVAN_OK;
     out->len = start;
     return err_set(err, DIVAN_ERR_FRAME_COMPRESSION, "the compressed value is damaged and cannot be inflated");
 }
