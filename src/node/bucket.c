@@ -17,7 +17,7 @@ static void apply(struct bucket *b)
     s->refuse_when_full = b->spec.type == BUCKET_EPHEMERAL && b->spec.eviction != EVICTION_NRU;
 }
 
-struct bucket *bucket_new(const struct bucket_spec *spec, struct rng *r, struct divan_error *err)
+struct bucket *node_bucket_new(const struct bucket_spec *spec, struct rng *r, struct divan_error *err)
 {
     if (!spec->name || !*spec->name || strlen(spec->name) > BUCKET_NAME_MAX) {
         err_set(err, DIVAN_ERR_BUCKET_NAME, "a bucket name has 1 to %d bytes", BUCKET_NAME_MAX);
@@ -43,7 +43,7 @@ struct bucket *bucket_new(const struct bucket_spec *spec, struct rng *r, struct 
     return b;
 }
 
-void bucket_free(struct bucket *b)
+void node_bucket_free(struct bucket *b)
 {
     if (!b) return;
     store_fini(&b->store);

@@ -22,8 +22,8 @@ struct bucket {
 };
 
 /** NULL with err filled: BUCKET_NAME, INVALID_ARGUMENT, OUT_OF_MEMORY. */
-struct bucket *bucket_new(const struct bucket_spec *, struct rng *, struct divan_error *err);
-void bucket_free(struct bucket *); /**< NULL is fine */
+struct bucket *node_bucket_new(const struct bucket_spec *, struct rng *, struct divan_error *err);
+void node_bucket_free(struct bucket *); /**< NULL is fine */
 /** What may change while it lives. */
 void bucket_update(struct bucket *, const struct bucket_spec *);
 void bucket_read_stats(struct bucket *, uint64_t now_ns, struct bucket_stats *out);

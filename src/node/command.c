@@ -7,7 +7,7 @@ enum { DOC_READ = NEED_BUCKET | NEED_ACTIVE | NEED_DOCUMENT, VB = NEED_BUCKET | 
         run_, any_of, DOC_READ, name_                                                                                  \
     }
 
-const struct command commands[256] = {
+const struct command kv_commands[256] = {
     [OP_GET] = DOCUMENT(run_get, PRIV_READ, "Read"),
     [OP_GETK] = DOCUMENT(run_get, PRIV_READ, "Read"),
     [OP_GET_REPLICA] = {run_get_replica, PRIV_READ, NEED_BUCKET | NEED_REPLICA | NEED_DOCUMENT, "Read"},

@@ -20,7 +20,7 @@ struct command {
     const char *privilege_name; /* of the one that is missed most likely */
 };
 
-extern const struct command commands[256]; /* of loud opcodes */
+extern const struct command kv_commands[256]; /* of loud opcodes */
 
 /* kv/cmd_get.c */
 void run_get(struct request *);

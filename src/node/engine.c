@@ -85,7 +85,7 @@ void engine_free(struct engine *e)
         mem_free(l);
     }
     list_each(&e->sessions, link) session_free(container_of(link, struct session, link));
-    list_each(&e->buckets, link) bucket_free(container_of(link, struct bucket, link));
+    list_each(&e->buckets, link) node_bucket_free(container_of(link, struct bucket, link));
     account_table_fini(&e->accounts);
     served_fini(&e->global);
     buf_fini(&e->inflated);
@@ -154,7 +154,7 @@ enum divan_code engine_bucket_create(struct engine *e, const struct bucket_spec 
     if (!err) err = &own;
     if (spec->name && engine_find_bucket(e, divan_str(spec->name)))
         return err_set(err, DIVAN_ERR_BUCKET_EXISTS, "the bucket \"%s\" exists already", spec->name);
-    struct bucket *b = bucket_new(spec, io_rng(e->loop), err);
+    struct bucket *b = node_bucket_new(spec, io_rng(e->loop), err);
     if (!b) return err->code;
     list_append(&e->buckets, &b->link);
     return DIVAN_OK;
@@ -181,7 +181,7 @@ enum divan_code engine_bucket_drop(struct engine *e, const char *name, struct di
         session_close(s);
     }
     list_remove(&b->link);
-    bucket_free(b);
+    node_bucket_free(b);
     return DIVAN_OK;
 }
 

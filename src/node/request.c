@@ -182,7 +182,7 @@ void request_serve(struct session *s, const struct frame *frame)
         reply_status(&rq, ST_AUTH_STALE);
         return;
     }
-    const struct command *command = &commands[rq.command];
+    const struct command *command = &kv_commands[rq.command];
     if (!command->run) { /* commands of newer servers are as unknown as those of nobody */
         reply_plain(&rq, op_has(frame->opcode, OPT_RETIRED | OPT_INTERNAL | OPT_DCP) ? ST_NOT_SUPPORTED
                                                                                      : ST_UNKNOWN_COMMAND);
