@@ -1,0 +1,369 @@
+#include "client/call.h"
+
+/* The twelve operations, each blocking and started: they only say which of their options go where. An options pointer of
+ * NULL means the defaults. */
+
+#define TAKE(type, given)                                                                                              \
+    (given) ? *(given) : (struct divan_##type##_options)                                                               \
+    {                                                                                                                  \
+        .timeout_ms = 0                                                                                                \
+    }
+
+/* ---- get */
+
+static struct call get_call(divan_collection *c, struct divan_bytes key, const struct divan_get_options *given)
+{
+    const struct divan_get_options o = TAKE(get, given);
+    return (struct call){.collection = c, .kind = KIND_GET, .key = key, .timeout_ms = o.timeout_ms, .retry = o.retry};
+}
+
+enum divan_code divan_get(divan_collection *c, struct divan_bytes key, const struct divan_get_options *o,
+                          divan_result **out, struct divan_error *err)
+{
+    const struct call call = get_call(c, key, o);
+    return call_run(&call, out, err);
+}
+
+enum divan_code divan_get_start(divan_collection *c, struct divan_bytes key, const struct divan_get_options *o,
+                                struct divan_done done, struct divan_error *err)
+{
+    const struct call call = get_call(c, key, o);
+    return call_start(&call, done, err);
+}
+
+/* ---- exists */
+
+static struct call exists_call(divan_collection *c, struct divan_bytes key, const struct divan_exists_options *given)
+{
+    const struct divan_exists_options o = TAKE(exists, given);
+    return (struct call){
+        .collection = c, .kind = KIND_EXISTS, .key = key, .timeout_ms = o.timeout_ms, .retry = o.retry};
+}
+
+enum divan_code divan_exists(divan_collection *c, struct divan_bytes key, const struct divan_exists_options *o,
+                             divan_result **out, struct divan_error *err)
+{
+    const struct call call = exists_call(c, key, o);
+    return call_run(&call, out, err);
+}
+
+enum divan_code divan_exists_start(divan_collection *c, struct divan_bytes key, const struct divan_exists_options *o,
+                                   struct divan_done done, struct divan_error *err)
+{
+    const struct call call = exists_call(c, key, o);
+    return call_start(&call, done, err);
+}
+
+/* ---- get_and_touch */
+
+static struct call get_and_touch_call(divan_collection *c, struct divan_bytes key, uint32_t expiry_s,
+                                      const struct divan_touch_options *given)
+{
+    const struct divan_touch_options o = TAKE(touch, given);
+    return (struct call){.collection = c,
+                         .kind = KIND_GET_AND_TOUCH,
+                         .key = key,
+                         .timeout_ms = o.timeout_ms,
+                         .retry = o.retry,
+                         .expiry_s = expiry_s};
+}
+
+enum divan_code divan_get_and_touch(divan_collection *c, struct divan_bytes key, uint32_t expiry_s,
+                                    const struct divan_touch_options *o, divan_result **out, struct divan_error *err)
+{
+    const struct call call = get_and_touch_call(c, key, expiry_s, o);
+    return call_run(&call, out, err);
+}
+
+enum divan_code divan_get_and_touch_start(divan_collection *c, struct divan_bytes key, uint32_t expiry_s,
+                                          const struct divan_touch_options *o, struct divan_done done,
+                                          struct divan_error *err)
+{
+    const struct call call = get_and_touch_call(c, key, expiry_s, o);
+    return call_start(&call, done, err);
+}
+
+/* ---- touch */
+
+static struct call touch_call(divan_collection *c, struct divan_bytes key, uint32_t expiry_s,
+                              const struct divan_touch_options *given)
+{
+    const struct divan_touch_options o = TAKE(touch, given);
+    return (struct call){.collection = c,
+                         .kind = KIND_TOUCH,
+                         .key = key,
+                         .timeout_ms = o.timeout_ms,
+                         .retry = o.retry,
+                         .expiry_s = expiry_s};
+}
+
+enum divan_code divan_touch(divan_collection *c, struct divan_bytes key, uint32_t expiry_s,
+                            const struct divan_touch_options *o, divan_result **out, struct divan_error *err)
+{
+    const struct call call = touch_call(c, key, expiry_s, o);
+    return call_run(&call, out, err);
+}
+
+enum divan_code divan_touch_start(divan_collection *c, struct divan_bytes key, uint32_t expiry_s,
+                                  const struct divan_touch_options *o, struct divan_done done, struct divan_error *err)
+{
+    const struct call call = touch_call(c, key, expiry_s, o);
+    return call_start(&call, done, err);
+}
+
+/* ---- insert */
+
+static struct call insert_call(divan_collection *c, struct divan_bytes key, struct divan_bytes value,
+                               const struct divan_insert_options *given)
+{
+    const struct divan_insert_options o = TAKE(insert, given);
+    return (struct call){.collection = c,
+                         .kind = KIND_INSERT,
+                         .key = key,
+                         .timeout_ms = o.timeout_ms,
+                         .retry = o.retry,
+                         .value = value,
+                         .expiry_s = o.expiry_s,
+                         .flags = o.flags,
+                         .durability = o.durability};
+}
+
+enum divan_code divan_insert(divan_collection *c, struct divan_bytes key, struct divan_bytes value,
+                             const struct divan_insert_options *o, divan_result **out, struct divan_error *err)
+{
+    const struct call call = insert_call(c, key, value, o);
+    return call_run(&call, out, err);
+}
+
+enum divan_code divan_insert_start(divan_collection *c, struct divan_bytes key, struct divan_bytes value,
+                                   const struct divan_insert_options *o, struct divan_done done,
+                                   struct divan_error *err)
+{
+    const struct call call = insert_call(c, key, value, o);
+    return call_start(&call, done, err);
+}
+
+/* ---- upsert */
+
+static struct call upsert_call(divan_collection *c, struct divan_bytes key, struct divan_bytes value,
+                               const struct divan_upsert_options *given)
+{
+    const struct divan_upsert_options o = TAKE(upsert, given);
+    return (struct call){.collection = c,
+                         .kind = KIND_UPSERT,
+                         .key = key,
+                         .timeout_ms = o.timeout_ms,
+                         .retry = o.retry,
+                         .value = value,
+                         .expiry_s = o.expiry_s,
+                         .flags = o.flags,
+                         .durability = o.durability,
+                         .keep_expiry = o.keep_expiry};
+}
+
+enum divan_code divan_upsert(divan_collection *c, struct divan_bytes key, struct divan_bytes value,
+                             const struct divan_upsert_options *o, divan_result **out, struct divan_error *err)
+{
+    const struct call call = upsert_call(c, key, value, o);
+    return call_run(&call, out, err);
+}
+
+enum divan_code divan_upsert_start(divan_collection *c, struct divan_bytes key, struct divan_bytes value,
+                                   const struct divan_upsert_options *o, struct divan_done done,
+                                   struct divan_error *err)
+{
+    const struct call call = upsert_call(c, key, value, o);
+    return call_start(&call, done, err);
+}
+
+/* ---- replace */
+
+static struct call replace_call(divan_collection *c, struct divan_bytes key, struct divan_bytes value,
+                                const struct divan_replace_options *given)
+{
+    const struct divan_replace_options o = TAKE(replace, given);
+    return (struct call){.collection = c,
+                         .kind = KIND_REPLACE,
+                         .key = key,
+                         .timeout_ms = o.timeout_ms,
+                         .retry = o.retry,
+                         .value = value,
+                         .expiry_s = o.expiry_s,
+                         .flags = o.flags,
+                         .durability = o.durability,
+                         .keep_expiry = o.keep_expiry,
+                         .cas = o.cas};
+}
+
+enum divan_code divan_replace(divan_collection *c, struct divan_bytes key, struct divan_bytes value,
+                              const struct divan_replace_options *o, divan_result **out, struct divan_error *err)
+{
+    const struct call call = replace_call(c, key, value, o);
+    return call_run(&call, out, err);
+}
+
+enum divan_code divan_replace_start(divan_collection *c, struct divan_bytes key, struct divan_bytes value,
+                                    const struct divan_replace_options *o, struct divan_done done,
+                                    struct divan_error *err)
+{
+    const struct call call = replace_call(c, key, value, o);
+    return call_start(&call, done, err);
+}
+
+/* ---- remove */
+
+static struct call remove_call(divan_collection *c, struct divan_bytes key, const struct divan_remove_options *given)
+{
+    const struct divan_remove_options o = TAKE(remove, given);
+    return (struct call){.collection = c,
+                         .kind = KIND_REMOVE,
+                         .key = key,
+                         .timeout_ms = o.timeout_ms,
+                         .retry = o.retry,
+                         .durability = o.durability,
+                         .cas = o.cas};
+}
+
+enum divan_code divan_remove(divan_collection *c, struct divan_bytes key, const struct divan_remove_options *o,
+                             divan_result **out, struct divan_error *err)
+{
+    const struct call call = remove_call(c, key, o);
+    return call_run(&call, out, err);
+}
+
+enum divan_code divan_remove_start(divan_collection *c, struct divan_bytes key, const struct divan_remove_options *o,
+                                   struct divan_done done, struct divan_error *err)
+{
+    const struct call call = remove_call(c, key, o);
+    return call_start(&call, done, err);
+}
+
+/* ---- append */
+
+static struct call append_call(divan_collection *c, struct divan_bytes key, struct divan_bytes value,
+                               const struct divan_append_options *given)
+{
+    const struct divan_append_options o = TAKE(append, given);
+    return (struct call){.collection = c,
+                         .kind = KIND_APPEND,
+                         .key = key,
+                         .timeout_ms = o.timeout_ms,
+                         .retry = o.retry,
+                         .value = value,
+                         .durability = o.durability,
+                         .cas = o.cas};
+}
+
+enum divan_code divan_append(divan_collection *c, struct divan_bytes key, struct divan_bytes value,
+                             const struct divan_append_options *o, divan_result **out, struct divan_error *err)
+{
+    const struct call call = append_call(c, key, value, o);
+    return call_run(&call, out, err);
+}
+
+enum divan_code divan_append_start(divan_collection *c, struct divan_bytes key, struct divan_bytes value,
+                                   const struct divan_append_options *o, struct divan_done done,
+                                   struct divan_error *err)
+{
+    const struct call call = append_call(c, key, value, o);
+    return call_start(&call, done, err);
+}
+
+/* ---- prepend */
+
+static struct call prepend_call(divan_collection *c, struct divan_bytes key, struct divan_bytes value,
+                                const struct divan_append_options *given)
+{
+    const struct divan_append_options o = TAKE(append, given);
+    return (struct call){.collection = c,
+                         .kind = KIND_PREPEND,
+                         .key = key,
+                         .timeout_ms = o.timeout_ms,
+                         .retry = o.retry,
+                         .value = value,
+                         .durability = o.durability,
+                         .cas = o.cas};
+}
+
+enum divan_code divan_prepend(divan_collection *c, struct divan_bytes key, struct divan_bytes value,
+                              const struct divan_append_options *o, divan_result **out, struct divan_error *err)
+{
+    const struct call call = prepend_call(c, key, value, o);
+    return call_run(&call, out, err);
+}
+
+enum divan_code divan_prepend_start(divan_collection *c, struct divan_bytes key, struct divan_bytes value,
+                                    const struct divan_append_options *o, struct divan_done done,
+                                    struct divan_error *err)
+{
+    const struct call call = prepend_call(c, key, value, o);
+    return call_start(&call, done, err);
+}
+
+/* ---- increment */
+
+static struct call increment_call(divan_collection *c, struct divan_bytes key, uint64_t delta,
+                                  const struct divan_counter_options *given)
+{
+    const struct divan_counter_options o = TAKE(counter, given);
+    return (struct call){.collection = c,
+                         .kind = KIND_INCREMENT,
+                         .key = key,
+                         .timeout_ms = o.timeout_ms,
+                         .retry = o.retry,
+                         .delta = delta,
+                         .create = o.create,
+                         .initial = o.initial,
+                         .expiry_s = o.expiry_s,
+                         .durability = o.durability,
+                         .keep_expiry = o.keep_expiry};
+}
+
+enum divan_code divan_increment(divan_collection *c, struct divan_bytes key, uint64_t delta,
+                                const struct divan_counter_options *o, divan_result **out, struct divan_error *err)
+{
+    const struct call call = increment_call(c, key, delta, o);
+    return call_run(&call, out, err);
+}
+
+enum divan_code divan_increment_start(divan_collection *c, struct divan_bytes key, uint64_t delta,
+                                      const struct divan_counter_options *o, struct divan_done done,
+                                      struct divan_error *err)
+{
+    const struct call call = increment_call(c, key, delta, o);
+    return call_start(&call, done, err);
+}
+
+/* ---- decrement */
+
+static struct call decrement_call(divan_collection *c, struct divan_bytes key, uint64_t delta,
+                                  const struct divan_counter_options *given)
+{
+    const struct divan_counter_options o = TAKE(counter, given);
+    return (struct call){.collection = c,
+                         .kind = KIND_DECREMENT,
+                         .key = key,
+                         .timeout_ms = o.timeout_ms,
+                         .retry = o.retry,
+                         .delta = delta,
+                         .create = o.create,
+                         .initial = o.initial,
+                         .expiry_s = o.expiry_s,
+                         .durability = o.durability,
+                         .keep_expiry = o.keep_expiry};
+}
+
+enum divan_code divan_decrement(divan_collection *c, struct divan_bytes key, uint64_t delta,
+                                const struct divan_counter_options *o, divan_result **out, struct divan_error *err)
+{
+    const struct call call = decrement_call(c, key, delta, o);
+    return call_run(&call, out, err);
+}
+
+enum divan_code divan_decrement_start(divan_collection *c, struct divan_bytes key, uint64_t delta,
+                                      const struct divan_counter_options *o, struct divan_done done,
+                                      struct divan_error *err)
+{
+    const struct call call = decrement_call(c, key, delta, o);
+    return call_start(&call, done, err);
+}

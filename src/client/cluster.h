@@ -1,0 +1,96 @@
+/* The thread-safe shell around the core: one lock, and the question who runs the loop.
+ *
+ * Whoever runs it ("the driver") holds the lock except while the loop sleeps in the kernel. An application thread that
+ * waits for a result drives itself when nobody does, so a blocking call needs no thread switch; otherwise it waits and is
+ * handed the role when the driver leaves. The background thread drives while callbacks or queues watched by descriptor
+ * have operations in flight, and when the application is idle; while the application is active it stays away and looks
+ * every moment whether something is in flight that nobody drives. Callbacks run on the background thread only. */
+#ifndef DIVAN_CLIENT_CLUSTER_H
+#define DIVAN_CLIENT_CLUSTER_H
+
+#include <pthread.h>
+
+#include "client/client.h"
+#include "client/collections.h"
+
+enum driver { DRIVER_NONE, DRIVER_APPLICATION, DRIVER_BACKGROUND };
+
+struct divan_cluster {
+    pthread_mutex_t lock;
+    size_t refs; /* the handle and every queue; under the lock */
+    bool closed;
+    unsigned generation; /* of the process that opened it, see cluster_is_forked() */
+    struct io_loop *loop;
+    struct client *client;
+    bool clock_is_fresh; /* read since the loop ran last */
+
+    enum driver driver;
+    bool asleep;         /* the driver is in the kernel: whoever holds the lock may need to wake it */
+    struct list waiters; /* application threads that wait while another drives */
+    size_t inside;       /* application threads in a waiting call */
+    pthread_cond_t left; /* inside became 0 */
+
+    pthread_t thread;
+    bool has_thread, is_closing;
+    bool is_dozing;        /* the background thread sleeps longer than a moment */
+    pthread_cond_t doze;   /* wakes it */
+    uint64_t activity;     /* counts calls of the application */
+    size_t needs_thread;   /* operations in flight that only the background thread may drive */
+    size_t undriven;       /* operations in flight into queues that their owner drives by popping */
+    struct list callbacks; /* complete, their callback is due */
+
+    bool opened;
+    struct divan_error open_error;
+};
+
+/* An application thread that waits; on its stack. */
+struct waiter {
+    struct link link; /* in cluster->waiters while asleep */
+    bool done;
+    pthread_cond_t wake;
+};
+
+static inline struct divan_cluster *cluster_of(const struct collection *collection)
+{
+    return collection->bucket->client->deliver_user;
+}
+
+/** Whether this process is not the one that opened the cluster: then nothing of it may be touched. */
+bool cluster_is_forked(const struct divan_cluster *cluster);
+enum divan_code cluster_forked_error(struct divan_error *err);
+/** Whether the caller is inside a callback of this cluster. */
+bool cluster_is_own_thread(const struct divan_cluster *cluster);
+
+static inline void cluster_lock(struct divan_cluster *cluster)
+{
+    pthread_mutex_lock(&cluster->lock);
+}
+static inline void cluster_unlock(struct divan_cluster *cluster)
+{
+    pthread_mutex_unlock(&cluster->lock);
+}
+
+/* With the lock held: */
+
+/** Drives, or waits for the driver, until w->done or until_ns. */
+void cluster_wait(struct divan_cluster *cluster, struct waiter *w, uint64_t until_ns);
+/** Lets the loop handle what is there without waiting, if nobody drives. */
+void cluster_glance(struct divan_cluster *cluster);
+/** Marks a waiter as done and wakes its thread. */
+void cluster_finish_waiter(struct waiter *w);
+/** After operations were started: makes sure that somebody sends and drives them. */
+void cluster_started(struct divan_cluster *cluster);
+/** The clock for a new operation, read once per batch. */
+void cluster_fresh_clock(struct divan_cluster *cluster);
+/** Delivery of a complete operation, see client_deliver_fn. */
+void cluster_deliver(void *user, struct operation *op);
+/** Drops a reference; unlocks; frees the shell with the last one. */
+void cluster_unlock_release(struct divan_cluster *cluster);
+
+bool cluster_start_thread(struct divan_cluster *cluster);
+/** Wakes and joins it; the lock is not held. */
+void cluster_stop_thread(struct divan_cluster *cluster);
+/** Hooks of the loop. */
+void cluster_hook_loop(struct divan_cluster *cluster);
+
+#endif

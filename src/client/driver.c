@@ -1,0 +1,275 @@
+#include <signal.h>
+#include <stdatomic.h>
+#include <time.h>
+
+#include "client/cluster.h"
+#include "client/queue.h"
+
+enum {
+    WATCH_MS = 2,     /* how often the background thread looks while something is in flight that nobody drives */
+    DOZE_MAX_MS = 64, /* how long it stays away from an active application that has nothing in flight */
+};
+
+/* ---- fork: the child inherits memory, but no thread, and descriptors that it shares with the parent */
+
+static _Atomic unsigned generation; /* counts forks in the line of this process */
+static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
+
+static void in_child(void)
+{
+    atomic_fetch_add(&generation, 1);
+}
+
+static void watch_forks(void)
+{
+    pthread_atfork(NULL, NULL, in_child);
+}
+
+bool cluster_is_forked(const struct divan_cluster *cluster)
+{
+    return cluster->generation != atomic_load_explicit(&generation, memory_order_relaxed);
+}
+
+/* ---- the lock around sleeping */
+
+static void before_sleep(void *user)
+{
+    struct divan_cluster *cluster = user;
+    cluster->asleep = true;
+    cluster_unlock(cluster);
+}
+
+static void after_sleep(void *user)
+{
+    struct divan_cluster *cluster = user;
+    cluster_lock(cluster);
+    cluster->asleep = false;
+}
+
+void cluster_hook_loop(struct divan_cluster *cluster)
+{
+    pthread_once(&fork_once, watch_forks);
+    cluster->generation = atomic_load(&generation);
+    io_set_wait_hooks(cluster->loop, before_sleep, after_sleep, cluster);
+}
+
+static void turn(struct divan_cluster *cluster, uint64_t until_ns)
+{
+    client_flush(cluster->client);
+    io_run_once(cluster->loop, until_ns);
+    cluster->clock_is_fresh = false;
+}
+
+void cluster_fresh_clock(struct divan_cluster *cluster)
+{
+    if (cluster->clock_is_fresh) return;
+    io_refresh_now(cluster->loop);
+    cluster->clock_is_fresh = true;
+}
+
+/* ---- handing on */
+
+static void rouse(struct divan_cluster *cluster)
+{
+    if (cluster->has_thread) pthread_cond_signal(&cluster->doze);
+}
+
+static bool thread_is_due(const struct divan_cluster *cluster)
+{
+    return cluster->needs_thread || !list_empty(&cluster->callbacks);
+}
+
+/* The driver leaves: somebody who needs the role must hear of it. */
+static void leave(struct divan_cluster *cluster)
+{
+    cluster->driver = DRIVER_NONE;
+    if (thread_is_due(cluster)) rouse(cluster);
+    else if (!list_empty(&cluster->waiters))
+        pthread_cond_signal(&container_of(list_first(&cluster->waiters), struct waiter, link)->wake);
+    else if (cluster->undriven && cluster->is_dozing) rouse(cluster);
+}
+
+void cluster_finish_waiter(struct waiter *w)
+{
+    w->done = true;
+    if (link_in_list(&w->link)) pthread_cond_signal(&w->wake);
+}
+
+static void drive(struct divan_cluster *cluster, struct waiter *w, uint64_t until_ns)
+{
+    cluster->driver = DRIVER_APPLICATION;
+    do turn(cluster, until_ns);
+    while (!w->done && !cluster->closed && io_now_ns(cluster->loop) < until_ns);
+    leave(cluster);
+}
+
+static bool sleep_until(struct divan_cluster *cluster, struct waiter *w, uint64_t until_ns)
+{
+    const struct timespec until = {.tv_sec = (time_t)(until_ns / NS_PER_S), .tv_nsec = (long)(until_ns % NS_PER_S)};
+    if (until_ns == IO_NEVER) return pthread_cond_wait(&w->wake, &cluster->lock) == 0;
+    return pthread_cond_clockwait(&w->wake, &cluster->lock, CLOCK_MONOTONIC, &until) == 0;
+}
+
+/* Another thread drives. What we appended goes out now; the background thread makes way unless it is needed there. */
+static bool wait_asleep(struct divan_cluster *cluster, struct waiter *w, uint64_t until_ns)
+{
+    client_flush(cluster->client);
+    if (cluster->driver == DRIVER_BACKGROUND && !thread_is_due(cluster)) io_wake(cluster->loop);
+    list_append(&cluster->waiters, &w->link);
+    bool in_time = sleep_until(cluster, w, until_ns);
+    list_remove(&w->link);
+    return in_time;
+}
+
+void cluster_wait(struct divan_cluster *cluster, struct waiter *w, uint64_t until_ns)
+{
+    bool in_time = true;
+    cluster->inside++;
+    cluster->activity++;
+    pthread_cond_init(&w->wake, NULL);
+    while (!w->done && in_time && !cluster->closed) {
+        bool for_thread = thread_is_due(cluster) && cluster->has_thread;
+        if (cluster->driver == DRIVER_NONE && !for_thread) {
+            drive(cluster, w, until_ns);
+            in_time = io_now_ns(cluster->loop) < until_ns;
+        } else {
+            if (cluster->driver == DRIVER_NONE) rouse(cluster);
+            in_time = wait_asleep(cluster, w, until_ns);
+        }
+    }
+    pthread_cond_destroy(&w->wake);
+    if (cluster->driver == DRIVER_NONE && !list_empty(&cluster->waiters))
+        leave(cluster); /* the role was offered to us */
+    if (!--cluster->inside && cluster->is_closing) pthread_cond_broadcast(&cluster->left);
+}
+
+void cluster_glance(struct divan_cluster *cluster)
+{
+    cluster->activity++;
+    if (cluster->closed || cluster->driver != DRIVER_NONE) return;
+    cluster->driver = DRIVER_APPLICATION;
+    turn(cluster, 0);
+    leave(cluster);
+}
+
+void cluster_started(struct divan_cluster *cluster)
+{
+    cluster->activity++;
+    if (cluster->asleep) {
+        if (client_is_dirty(cluster->client)) io_wake(cluster->loop); /* the driver flushes */
+        return;
+    }
+    if (cluster->driver != DRIVER_NONE || cluster_is_own_thread(cluster)) return;
+    if (thread_is_due(cluster) || (cluster->undriven && cluster->is_dozing)) rouse(cluster);
+}
+
+/* ---- delivery */
+
+void cluster_deliver(void *user, struct operation *op)
+{
+    struct divan_cluster *cluster = user;
+    switch ((enum op_done)op->how) {
+    case DONE_WAITER:
+        cluster_finish_waiter(op->done.waiter);
+        break;
+    case DONE_CALLBACK:
+        cluster->needs_thread--;
+        list_append(&cluster->callbacks, &op->link);
+        if (cluster->driver != DRIVER_BACKGROUND) rouse(cluster);
+        else if (cluster->asleep) io_wake(cluster->loop);
+        break;
+    case DONE_QUEUE:
+        queue_push(op->done.queue, op);
+        break;
+    case DONE_NOWHERE:
+    case DONE_INTERNAL:
+        op_release(op);
+        break;
+    }
+}
+
+/* ---- the background thread */
+
+bool cluster_is_own_thread(const struct divan_cluster *cluster)
+{
+    return cluster->has_thread && pthread_equal(cluster->thread, pthread_self());
+}
+
+static void run_callbacks(struct divan_cluster *cluster)
+{
+    struct list due;
+    struct link *link;
+    list_init(&due);
+    list_move_all(&due, &cluster->callbacks);
+    cluster_unlock(cluster);
+    while ((link = list_take_first(&due)) != NULL) {
+        struct operation *op = container_of(link, struct operation, link);
+        op->done.fn(op_result(op), op->user);
+        op_release(op);
+    }
+    cluster_lock(cluster);
+}
+
+static void doze(struct divan_cluster *cluster, unsigned ms)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += (long)ms * 1000000;
+    if (until.tv_nsec >= 1000000000) until.tv_sec++, until.tv_nsec -= 1000000000;
+    cluster->is_dozing = ms > WATCH_MS;
+    pthread_cond_clockwait(&cluster->doze, &cluster->lock, CLOCK_MONOTONIC, &until);
+    cluster->is_dozing = false;
+}
+
+static void *background(void *user)
+{
+    struct divan_cluster *cluster = user;
+    unsigned patience_ms = WATCH_MS;
+    uint64_t seen = 0;
+    cluster_lock(cluster);
+    while (!cluster->is_closing || !list_empty(&cluster->callbacks)) {
+        if (!list_empty(&cluster->callbacks)) {
+            run_callbacks(cluster);
+            continue;
+        }
+        bool is_quiet = cluster->activity == seen && list_empty(&cluster->waiters);
+        seen = cluster->activity;
+        if (!cluster->closed && cluster->driver == DRIVER_NONE && (cluster->needs_thread || is_quiet)) {
+            cluster->driver = DRIVER_BACKGROUND;
+            turn(cluster, IO_NEVER);
+            bool was_asked = !list_empty(&cluster->waiters);
+            leave(cluster);
+            /* An application that keeps taking the role back is left alone for longer. */
+            patience_ms = !was_asked ? WATCH_MS : patience_ms < DOZE_MAX_MS ? 2 * patience_ms : DOZE_MAX_MS;
+            if (!was_asked) seen = cluster->activity;
+            if (cluster->needs_thread || !was_asked) continue;
+        }
+        doze(cluster, cluster->undriven && cluster->driver == DRIVER_NONE ? WATCH_MS : patience_ms);
+    }
+    cluster_unlock(cluster);
+    return NULL;
+}
+
+bool cluster_start_thread(struct divan_cluster *cluster)
+{
+    sigset_t all, before; /* signals are for the threads of the application */
+    sigfillset(&all);
+    cluster_lock(cluster); /* the thread looks at has_thread */
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    cluster->has_thread = pthread_create(&cluster->thread, NULL, background, cluster) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    cluster_unlock(cluster);
+    return cluster->has_thread;
+}
+
+void cluster_stop_thread(struct divan_cluster *cluster)
+{
+    if (!cluster->has_thread) return;
+    cluster_lock(cluster);
+    cluster->is_closing = true;
+    io_wake(cluster->loop);
+    pthread_cond_signal(&cluster->doze);
+    cluster_unlock(cluster);
+    pthread_join(cluster->thread, NULL);
+    cluster->has_thread = false;
+}
