@@ -120,7 +120,7 @@ enum divan_code map_read_natural(struct map_parse *p, void *target, struct json_
 
 enum divan_code map_read_port(struct map_parse *p, void *target, struct json_value value)
 {
-    int64_t number;
+    int64_t number = 0;
     enum divan_code rc = map_read_natural(p, &number, value);
     if (rc) return rc;
     if (number > 65535) return map_fail(p, DIVAN_ERR_CONFIG_FIELD_RANGE, value, "a port is at most 65535");
