@@ -4,7 +4,7 @@ option(DIVAN_FUZZ "build the fuzzers (needs clang)" OFF)
 set(DIVAN_FUZZ_SECONDS 5 CACHE STRING "seconds that ctest gives each fuzzer")
 add_custom_target(fuzzers)
 
-set(FUZZ_LAYERS divan_client divan_node divan_manager divan_topology divan_text divan_wire divan_io divan_base)
+set(FUZZ_LAYERS divan_cli divan_client divan_node divan_manager divan_topology divan_text divan_wire divan_io divan_base)
 if(DIVAN_FUZZ)
   if(NOT CMAKE_C_COMPILER_ID MATCHES Clang)
     message(FATAL_ERROR "DIVAN_FUZZ needs clang: cmake --preset fuzz, or CC=clang")

@@ -13,6 +13,8 @@ find_program(DIVAN_PYTHON NAMES python3 PATHS /usr/bin NO_DEFAULT_PATH)
 find_program(DIVAN_PYTHON NAMES python3)
 if(DIVAN_PYTHON)
   live_test(live.golden COMMAND ${DIVAN_PYTHON} ${LIVE}/golden.py ${CMAKE_BINARY_DIR} TIMEOUT 300 LABELS live)
+  live_test(live.cli_commands COMMAND ${DIVAN_PYTHON} ${LIVE}/test_cli_commands.py ${CMAKE_BINARY_DIR} TIMEOUT 120 LABELS live)
+  live_test(live.cli_up COMMAND ${DIVAN_PYTHON} ${LIVE}/test_cli_up.py ${CMAKE_BINARY_DIR} TIMEOUT 120 LABELS live)
   live_test(live.rest COMMAND ${DIVAN_PYTHON} ${LIVE}/rest.py ${CMAKE_BINARY_DIR} TIMEOUT 300 LABELS live)
 endif()
 

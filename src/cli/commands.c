@@ -33,6 +33,9 @@ const struct command *command_find(const char *name)
 int command_fail(const char *name, const struct divan_error *err)
 {
     const char *code = err->code == DIVAN_ERR_USAGE ? "" : err_code_name(err->code);
+    size_t len = name ? strlen(name) : 0;
+    /* the library begins with the operation: "divan: get of ...", not "divan get: get of ..." */
+    if (len && strncmp(err->message, name, len) == 0 && err->message[len] == ' ') name = NULL;
     fflush(stdout);
     fprintf(stderr, "divan%s%s: %s%s%s%s\n", name ? " " : "", name ? name : "", err->message, *code ? " (" : "", code,
             *code ? ")" : "");

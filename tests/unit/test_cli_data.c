@@ -176,7 +176,7 @@ static void a_record_survives_its_json(void **state)
     record_json(&written, &json);
     assert_true(json_is_valid(buf_view(&json)));
     assert_non_null(strstr(buf_text(&json), "\"bucket\":\"app\""));
-    assert_non_null(strstr(buf_text(&json), "\"kv\":\"127.0.0.1:12010\""));
+    assert_non_null(strstr(buf_text(&json), "\"host\":\"127.0.0.1\",\"kv\":12010,\"mgmt\":12000}"));
     assert_int_equal(record_parse(buf_view(&json), &read, &err), DIVAN_OK);
     record_json(&read, &again);
     assert_true(bytes_equal(buf_view(&json), buf_view(&again)));

@@ -1,7 +1,5 @@
 #include "cli/local/record.h"
 
-#include <stdio.h>
-
 #include "base/alloc.h"
 #include "base/error.h"
 #include "manager/json_writer.h"
@@ -9,25 +7,23 @@
 
 /* ---- writing */
 
+/* A service that is not offered has no member. */
+static void port_json(struct buf *out, const char *name, uint16_t port)
+{
+    if (port) jw_uint(out, name, port);
+}
+
 static void node_json(const struct record_node *n, struct buf *out)
 {
-    char kv[64], mgmt[72];
-    bool v6 = strchr(n->host, ':') != NULL;
-    snprintf(kv, sizeof kv, v6 ? "[%s]:%u" : "%s:%u", n->host, n->kv);
-    snprintf(mgmt, sizeof mgmt, v6 ? "http://[%s]:%u" : "http://%s:%u", n->host, n->mgmt);
     jw_open(out, NULL, '{');
     jw_uint(out, "id", n->id);
     jw_uint(out, "pid", (uint64_t)n->pid);
     jw_str(out, "host", n->host);
-    jw_str(out, "kv", kv);
-    jw_str(out, "mgmt", mgmt);
-    jw_open(out, "ports", '{');
-    jw_uint(out, "mgmt", n->mgmt);
-    jw_uint(out, "views", n->views);
-    jw_uint(out, "query", n->query);
-    jw_uint(out, "kv", n->kv);
-    jw_uint(out, "kv_tls", n->kv_tls);
-    jw_close(out, '}');
+    port_json(out, "kv", n->kv);
+    port_json(out, "kv_tls", n->kv_tls);
+    port_json(out, "mgmt", n->mgmt);
+    port_json(out, "views", n->views);
+    port_json(out, "query", n->query);
     jw_close(out, '}');
 }
 
@@ -70,17 +66,16 @@ static uint64_t take_number(struct json_value object, const char *name)
 static bool take_node(struct json_value object, struct record_node *out)
 {
     char *host;
-    struct json_value ports = json_member(object, "ports");
     if (!take_text(object, "host", &host)) return false;
     text_copy(out->host, sizeof out->host, host);
     mem_free(host);
     out->id = (unsigned)take_number(object, "id");
     out->pid = (int64_t)take_number(object, "pid");
-    out->mgmt = (uint16_t)take_number(ports, "mgmt");
-    out->views = (uint16_t)take_number(ports, "views");
-    out->query = (uint16_t)take_number(ports, "query");
-    out->kv = (uint16_t)take_number(ports, "kv");
-    out->kv_tls = (uint16_t)take_number(ports, "kv_tls");
+    out->mgmt = (uint16_t)take_number(object, "mgmt");
+    out->views = (uint16_t)take_number(object, "views");
+    out->query = (uint16_t)take_number(object, "query");
+    out->kv = (uint16_t)take_number(object, "kv");
+    out->kv_tls = (uint16_t)take_number(object, "kv_tls");
     return true;
 }
 

@@ -21,7 +21,8 @@ struct record {
     size_t node_count;
 };
 
-/** Appends it as one JSON object without a newline; the first bucket is also the member "bucket". */
+/** Appends it as one JSON object without a newline; the first bucket is also the member "bucket". Nodes: id, pid, host and
+ * the ports that are offered, as numbers. */
 void record_json(const struct record *r, struct buf *out);
 /** The other way; unknown members are ignored. On success *out belongs to the caller: record_fini(). Errors: STATE_DIR,
  * OUT_OF_MEMORY. */
