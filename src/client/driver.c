@@ -7,7 +7,7 @@
 
 enum {
     WATCH_MS = 2,     /* how often the background thread looks while something is in flight that nobody drives */
-    DOZE_MAX_MS = 64, /* how long it stays away from an active application that has nothing in flight */
+    DOZE_MAX_MS = 512, /* how long it stays away from an active application that has nothing in flight */
 };
 
 /* ---- fork: the child inherits memory, but no thread, and descriptors that it shares with the parent */
@@ -221,6 +221,16 @@ static void doze(struct divan_cluster *cluster, unsigned ms)
     cluster->is_dozing = false;
 }
 
+/* Drives for one turn of the loop. True when an application thread wants the role. */
+static bool drive_in_background(struct divan_cluster *cluster)
+{
+    cluster->driver = DRIVER_BACKGROUND;
+    turn(cluster, IO_NEVER);
+    bool was_asked = !list_empty(&cluster->waiters);
+    leave(cluster);
+    return was_asked;
+}
+
 static void *background(void *user)
 {
     struct divan_cluster *cluster = user;
@@ -233,18 +243,16 @@ static void *background(void *user)
             continue;
         }
         bool is_quiet = cluster->activity == seen && list_empty(&cluster->waiters);
-        seen = cluster->activity;
         if (!cluster->closed && cluster->driver == DRIVER_NONE && (cluster->needs_thread || is_quiet)) {
-            cluster->driver = DRIVER_BACKGROUND;
-            turn(cluster, IO_NEVER);
-            bool was_asked = !list_empty(&cluster->waiters);
-            leave(cluster);
-            /* An application that keeps taking the role back is left alone for longer. */
-            patience_ms = !was_asked ? WATCH_MS : patience_ms < DOZE_MAX_MS ? 2 * patience_ms : DOZE_MAX_MS;
-            if (!was_asked) seen = cluster->activity;
+            bool was_asked = drive_in_background(cluster);
+            seen = cluster->activity;
+            if (!was_asked) patience_ms = WATCH_MS;
             if (cluster->needs_thread || !was_asked) continue;
         }
+        seen = cluster->activity;
         doze(cluster, cluster->undriven && cluster->driver == DRIVER_NONE ? WATCH_MS : patience_ms);
+        /* An application that stays active is left alone for longer. */
+        patience_ms = patience_ms < DOZE_MAX_MS ? 2 * patience_ms : DOZE_MAX_MS;
     }
     cluster_unlock(cluster);
     return NULL;

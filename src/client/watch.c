@@ -33,7 +33,7 @@ bool watch_map(struct bucket *bucket, struct divan_bytes json, const char *sourc
     }
     struct bucket *owner = bucket_of_map(bucket, map);
     if (!owner) {
-        LOG_W(c->log, "%s sent the map of bucket %s, which nobody opened", source_host, map->bucket);
+        LOG_D(c->log, "%s sent the map of bucket %s, which nobody opened", source_host, map->bucket);
         map_release(map);
         return false;
     }
