@@ -18,6 +18,8 @@ struct command {
     uint32_t privileges;        /* any of these, enum privilege; 0 = authenticated is enough */
     uint8_t needs;              /* enum command_need */
     const char *privilege_name; /* of the one that is missed most likely */
+    /* What only this command can check of its form, before bucket and rights; false: it has answered. May be NULL. */
+    bool (*check)(struct request *);
 };
 
 extern const struct command kv_commands[256]; /* of loud opcodes */
@@ -66,6 +68,9 @@ void run_noop(struct request *);
 void run_version(struct request *);
 void run_verbosity(struct request *);
 void run_quit(struct request *);
+/* kv/cmd_subdoc.c */
+bool check_subdoc(struct request *);
+void run_subdoc(struct request *);
 /* kv/cmd_stat.c */
 void run_stat(struct request *);
 

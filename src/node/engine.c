@@ -58,6 +58,7 @@ struct engine *engine_new(struct io_loop *loop, const struct engine_options *opt
     e->sweep_s = options->sweep_s ? options->sweep_s : SWEEP_S;
     e->inflated.limit = e->body.limit = 64 * 1024 * 1024;
     text_copy(e->version, sizeof e->version, options->version ? options->version : "7.6.2-3721-enterprise");
+    subdoc_run_init(&e->subdoc);
     list_init(&e->listeners);
     list_init(&e->sessions);
     list_init(&e->buckets);
@@ -90,6 +91,7 @@ void engine_free(struct engine *e)
     served_fini(&e->global);
     buf_fini(&e->inflated);
     buf_fini(&e->body);
+    subdoc_run_fini(&e->subdoc);
     mem_free(e);
 }
 

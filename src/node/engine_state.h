@@ -4,6 +4,7 @@
 
 #include "node/account.h"
 #include "node/bucket.h"
+#include "node/kv/subdoc_run.h"
 
 struct engine {
     struct io_loop *loop;
@@ -18,7 +19,9 @@ struct engine {
     char version[64];
     struct io_timer sweep_timer;
     uint32_t sweep_s;
-    struct buf inflated, body; /* of the request being served */
+    struct buf inflated, body; /* of the request being served, as the next two */
+    struct subdoc_plan plan;
+    struct subdoc_run subdoc;
     uint64_t started_ns;
 };
 

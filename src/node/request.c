@@ -75,8 +75,8 @@ static enum verdict check_form(struct request *rq, const struct command *command
         if (status != ST_SUCCESS) return refuse(rq, status, problem);
         if (check_user(rq) == ANSWERED) return ANSWERED;
     }
-    if (command->needs & NEED_DOCUMENT) return check_key(rq);
-    return GO_ON;
+    if ((command->needs & NEED_DOCUMENT) && check_key(rq) == ANSWERED) return ANSWERED;
+    return command->check && !command->check(rq) ? ANSWERED : GO_ON;
 }
 
 /* ---- place and rights */
@@ -102,10 +102,10 @@ static bool vbucket_fits(const struct vbucket *v, uint8_t needs)
     return v->mode != VBUCKET_ABSENT && v->mode != VBUCKET_DEAD;
 }
 
-static enum verdict check_vbucket(struct request *rq, const struct command *command)
+static enum verdict check_vbucket(struct request *rq)
 {
     rq->vbucket = store_vbucket(&rq->bucket->store, rq->frame.vbucket);
-    if (vbucket_fits(rq->vbucket, command->needs)) return GO_ON;
+    if (vbucket_fits(rq->vbucket, rq->needs)) return GO_ON;
     /* A pending vBucket becomes active within milliseconds: trying again is better than going elsewhere. */
     if (rq->vbucket && rq->vbucket->mode == VBUCKET_PENDING) reply_plain(rq, ST_ETMPFAIL);
     else reply_not_my_vbucket(rq);
@@ -119,8 +119,7 @@ static enum verdict check_place(struct request *rq, const struct command *comman
     struct session *s = rq->session;
     bool everywhere = !command->privileges || (s->privileges & command->privileges);
     rq->privileges = s->privileges;
-    if (everywhere && (command->needs & (NEED_ACTIVE | NEED_REPLICA | NEED_VBUCKET)) &&
-        check_vbucket(rq, command) == ANSWERED)
+    if (everywhere && (command->needs & (NEED_ACTIVE | NEED_REPLICA | NEED_VBUCKET)) && check_vbucket(rq) == ANSWERED)
         return ANSWERED;
     if (command->needs & NEED_DOCUMENT) {
         rq->op.collection = manifest_find(&rq->bucket->store.manifest, rq->op.key.collection);
@@ -137,7 +136,7 @@ static enum verdict check_place(struct request *rq, const struct command *comman
         return ANSWERED;
     }
     if (!(rq->privileges & command->privileges)) return denied(rq, command);
-    return check_vbucket(rq, command);
+    return check_vbucket(rq);
 }
 
 static enum verdict check_bucket(struct request *rq)
@@ -188,6 +187,7 @@ void request_serve(struct session *s, const struct frame *frame)
                                                                                      : ST_UNKNOWN_COMMAND);
         return;
     }
+    rq.needs = command->needs;
     if (check_form(&rq, command) == ANSWERED) return;
     if (s->account) refresh_rights(s);
     if (command->needs & NEED_BUCKET) {

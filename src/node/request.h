@@ -13,6 +13,7 @@ struct request {
     struct kv_framing framing;
     uint8_t command; /* the opcode in its loud form */
     bool quiet;
+    uint8_t needs;         /* enum command_need: the command's, or what its check made of them */
     struct bucket *bucket; /* what follows is set for commands that need it */
     struct vbucket *vbucket;
     struct kv_op op;

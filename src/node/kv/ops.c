@@ -22,7 +22,7 @@ bool kv_durable_possible(const struct vbucket *v, uint8_t level)
     return majority <= 1; /* no other copy has to acknowledge */
 }
 
-static uint8_t durability_of(const struct kv_op *op)
+uint8_t kv_durability(const struct kv_op *op)
 {
     uint8_t least = store_of(op)->durability_min;
     return op->durability > least ? op->durability : least;
@@ -30,7 +30,7 @@ static uint8_t durability_of(const struct kv_op *op)
 
 static enum kv_result durable_check(const struct kv_op *op)
 {
-    return kv_durable_possible(op->vbucket, durability_of(op)) ? KV_OK : KV_IMPOSSIBLE;
+    return kv_durable_possible(op->vbucket, kv_durability(op)) ? KV_OK : KV_IMPOSSIBLE;
 }
 
 static enum kv_result room_check(const struct kv_op *op, size_t value_len)
@@ -163,7 +163,7 @@ enum kv_result kv_set(const struct kv_op *op, enum kv_set_mode mode, const struc
     if (!live && (mode == KV_REPLACE || op->cas)) return KV_MISSING;
     if (live && mode == KV_ADD) return KV_EXISTS;
     if (live) rc = write_check(op, old);
-    struct item_change change = {.flags = in->flags, .prepared = durability_of(op) != DURABLE_NONE};
+    struct item_change change = {.flags = in->flags, .prepared = kv_durability(op) != DURABLE_NONE};
     change.expiry_s = live && op->keep_ttl ? old->expiry_s : kv_expiry(op, in->expiry);
     if (!rc) rc = compose(op, live ? old : NULL, in, &change);
     if (!rc) rc = room_check(op, change.value.len);
@@ -196,7 +196,7 @@ enum kv_result kv_concat(const struct kv_op *op, enum kv_concat_mode mode, struc
     struct item_change change = {.value = buf_view(whole),
                                  .flags = old->flags,
                                  .expiry_s = old->expiry_s,
-                                 .prepared = durability_of(op) != DURABLE_NONE};
+                                 .prepared = kv_durability(op) != DURABLE_NONE};
     change.datatype = (uint8_t)(block.len ? DATATYPE_XATTR : 0);
     if (json_is_valid(bytes_slice(change.value, block.len, change.value.len))) change.datatype |= DATATYPE_JSON;
     rc = room_check(op, body.len);
@@ -242,7 +242,7 @@ static enum kv_result count_new(const struct kv_op *op, uint64_t initial, uint32
     struct item_change change = {.value = format_counter(initial, text),
                                  .datatype = DATATYPE_JSON,
                                  .expiry_s = kv_expiry(op, expiry),
-                                 .prepared = durability_of(op) != DURABLE_NONE};
+                                 .prepared = kv_durability(op) != DURABLE_NONE};
     enum kv_result rc = room_check(op, change.value.len);
     if (rc) return rc;
     struct item *i = vbucket_write(op->vbucket, find(op), &op->key, op->hash, &change, op->clock);
@@ -278,7 +278,7 @@ enum kv_result kv_count(const struct kv_op *op, bool down, uint64_t delta, uint6
     struct item_change change = {.value = buf_view(&s->scratch[0]),
                                  .flags = old->flags,
                                  .expiry_s = old->expiry_s,
-                                 .prepared = durability_of(op) != DURABLE_NONE};
+                                 .prepared = kv_durability(op) != DURABLE_NONE};
     change.datatype = (uint8_t)(DATATYPE_JSON | (block.len ? DATATYPE_XATTR : 0));
     struct item *i = vbucket_write(op->vbucket, old, &op->key, op->hash, &change, op->clock);
     if (!i) return KV_NO_MEMORY;
@@ -305,7 +305,7 @@ enum kv_result kv_delete(const struct kv_op *op, struct kv_done *out)
         if (!item_plain_value(i, &s->scratch[1], &plain)) return KV_NO_MEMORY;
         xattr_keep_system(xattr_block(plain), &s->scratch[0]);
     }
-    bool prepared = durability_of(op) != DURABLE_NONE;
+    bool prepared = kv_durability(op) != DURABLE_NONE;
     i = s->scratch[0].failed ? NULL
                              : vbucket_bury(op->vbucket, i, buf_view(&s->scratch[0]), false, prepared, op->clock);
     if (!i) return KV_NO_MEMORY;

@@ -94,6 +94,8 @@ struct meta_write {
 enum kv_result kv_write_meta(const struct kv_op *, const struct meta_write *, const struct kv_input *, uint8_t datatype,
                              bool lww, struct kv_done *out);
 
+/** The level that holds: what was asked for or the least that the bucket wants. */
+uint8_t kv_durability(const struct kv_op *);
 /** Whether a write with this durability can be done at all. */
 bool kv_durable_possible(const struct vbucket *, uint8_t level);
 
