@@ -10,6 +10,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "cli/near.h"
+#include "text/duration.h"
 
 /* ---- one value */
 
@@ -18,22 +19,11 @@ struct unit {
     uint64_t factor;
 };
 static const struct unit units_none[] = {{"", 1}, {0}};
-static const struct unit units_ms[] = {{"", 1}, {"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {0}};
 static const struct unit units_s[] = {{"", 1}, {"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}, {0}};
 static const struct unit units_size[] = {{"", 1},          {"K", 1 << 10},   {"M", 1 << 20},   {"G", 1 << 30},
                                          {"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {0}};
 
-static const struct {
-    const struct unit *units;
-    const char *what;
-} numbers[] = {
-    [OPT_NUMBER] = {units_none, "a whole number"},
-    [OPT_SIZE] = {units_size, "a size in bytes such as 512, 4K or 20M"},
-    [OPT_MS] = {units_ms, "a time in milliseconds such as 2500, or with its unit as in 2s"},
-    [OPT_SECONDS] = {units_s, "a time in seconds such as 30, or with its unit as in 10m, 2h, 7d"},
-};
-
-static bool number_parse(const char *text, const struct unit *units, uint64_t *out)
+static bool whole_parse(const char *text, const struct unit *units, uint64_t *out)
 {
     if (!isdigit((unsigned char)text[0])) return false; /* strtoull would take signs and spaces */
     bool hex = units == units_none && text[0] == '0' && (text[1] == 'x' || text[1] == 'X');
@@ -50,12 +40,42 @@ static bool number_parse(const char *text, const struct unit *units, uint64_t *o
     return false;
 }
 
+/* Rounded up: a time that was given is never cut to none. */
+static bool duration_in(const char *text, int64_t unit_ns, uint64_t *out)
+{
+    int64_t ns;
+    if (!duration_parse(divan_str(text), &ns, NULL) || ns < 0) return false;
+    *out = (uint64_t)(ns / unit_ns + (ns % unit_ns != 0));
+    return true;
+}
+
+static bool number_parse(enum opt_kind kind, const char *text, uint64_t *out)
+{
+    switch (kind) {
+    case OPT_SIZE:
+        return whole_parse(text, units_size, out);
+    case OPT_MS:
+        return duration_in(text, 1000000, out);
+    case OPT_SECONDS:
+        return whole_parse(text, units_s, out) || duration_in(text, 1000000000, out);
+    default:
+        return whole_parse(text, units_none, out);
+    }
+}
+
+static const char *const number_names[] = {
+    [OPT_NUMBER] = "a whole number",
+    [OPT_SIZE] = "a size in bytes such as 512, 4K or 20M",
+    [OPT_MS] = "a time in milliseconds such as 2500, or with its unit as in 2.5s",
+    [OPT_SECONDS] = "a time in seconds such as 30, or with its unit as in 10m, 2h, 7d",
+};
+
 static enum divan_code number_set(const struct opt_row *row, const char *text, struct opt_number *field, bool given,
                                   struct divan_error *err)
 {
     uint64_t n;
-    if (!number_parse(text, numbers[row->kind].units, &n))
-        return err_set(err, DIVAN_ERR_USAGE, "--%s takes %s, not \"%s\"", row->name, numbers[row->kind].what, text);
+    if (!number_parse(row->kind, text, &n))
+        return err_set(err, DIVAN_ERR_USAGE, "--%s takes %s, not \"%s\"", row->name, number_names[row->kind], text);
     if (row->max && n > row->max)
         return err_set(err, DIVAN_ERR_USAGE, "--%s %s is too large: at most %" PRIu64, row->name, text, row->max);
     if (n < row->min)

@@ -12,8 +12,8 @@ enum opt_kind {
     OPT_LIST,    /* struct opt_list: repeatable text */
     OPT_NUMBER,  /* struct opt_number: decimal, or hexadecimal after 0x */
     OPT_SIZE,    /* struct opt_number: bytes; K, M and G multiply by 1024 */
-    OPT_MS,      /* struct opt_number: milliseconds; a unit may follow (ms, s, m, h) */
-    OPT_SECONDS, /* struct opt_number: seconds; a unit may follow (s, m, h, d) */
+    OPT_MS,      /* struct opt_number: milliseconds; with a unit as in text/duration.h, rounded up */
+    OPT_SECONDS, /* struct opt_number: seconds; a unit may follow (d too), rounded up */
     OPT_CHOICE,  /* struct opt_choice: index in the NULL-terminated `choices`; case and "-", "_" do not matter */
 };
 

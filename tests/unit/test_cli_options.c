@@ -89,6 +89,24 @@ static void every_spelling_of_an_option_is_read(void **state)
     assert_string_equal(operands.items[1], "value");
 }
 
+static void times_have_units(void **state)
+{
+    static const struct {
+        const char *line;
+        uint64_t ms, s;
+    } cases[] = {
+        {"--timeout 2.5s --expiry 1h30m", 2500, 5400},
+        {"--timeout 1 --expiry 1500ms", 1, 2},
+        {"--timeout 10us --expiry 7d", 1, 604800},
+        {"--timeout 0 --expiry 0", 0, 0},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        assert_int_equal(parse(cases[i].line), DIVAN_OK);
+        assert_int_equal(parsed.ms.value, cases[i].ms);
+        assert_int_equal(parsed.seconds.value, cases[i].s);
+    }
+}
+
 static void dashes_end_the_options(void **state)
 {
     assert_int_equal(parse("- -v -- -x --text"), 0);
@@ -133,7 +151,8 @@ static void mistakes_get_a_sentence(void **state)
         {"--size 4Q", "takes a size"},
         {"--size 99999999999G", "takes a size"},
         {"--timeout 2d", "takes a time in milliseconds"},
-        {"--timeout 1.5s", "takes a time"},
+        {"--timeout -5s", "takes a time"},
+        {"--timeout 300y", "takes a time"},
         {"--expiry 9999999d", "too large"},
         {"--colour green", "takes one of red, dark-green, blue, not \"green\""},
         {"--verbose=yes", "--verbose takes no value"},
@@ -222,6 +241,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(presets_hold_when_nothing_is_given),
         cmocka_unit_test(every_spelling_of_an_option_is_read),
+        cmocka_unit_test(times_have_units),
         cmocka_unit_test(dashes_end_the_options),
         cmocka_unit_test(choices_ignore_case_and_dashes),
         cmocka_unit_test(mistakes_get_a_sentence),
