@@ -57,3 +57,10 @@ void addr_from_sockaddr(struct io_addr *addr, const struct sockaddr_storage *fro
         inet_ntop(AF_INET, &in->sin_addr, addr->host, sizeof addr->host);
     }
 }
+
+bool addr_from_bytes(struct io_addr *addr, struct divan_bytes bytes)
+{
+    if (bytes.len != 4 && bytes.len != 16) return false;
+    *addr = (struct io_addr){.v6 = bytes.len == 16};
+    return inet_ntop(addr->v6 ? AF_INET6 : AF_INET, bytes.data, addr->host, sizeof addr->host) != NULL;
+}

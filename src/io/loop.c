@@ -141,5 +141,6 @@ void io_listener_close(struct io_listener *listener)
 {
     if (!listener) return;
     list_remove(&listener->link);
+    if (listener->layer_closed) listener->layer_closed(listener->layer);
     listener->loop->backend->unlisten(listener);
 }

@@ -84,6 +84,8 @@ struct io_listener {
     io_accept_fn *fn;
     void *user;
     struct io_addr addr;
+    void *layer; /* what stands on this listener (TLS) and is told of its end */
+    void (*layer_closed)(void *layer);
 };
 
 void loop_init(struct io_loop *, const struct io_backend *, uint64_t seed);
@@ -107,5 +109,7 @@ struct sockaddr_storage;
 /** Socket form of a; returns its length. */
 unsigned addr_to_sockaddr(const struct io_addr *, struct sockaddr_storage *);
 void addr_from_sockaddr(struct io_addr *, const struct sockaddr_storage *);
+/** 4 or 16 bytes as in the IP header; else false. */
+bool addr_from_bytes(struct io_addr *, struct divan_bytes);
 
 #endif

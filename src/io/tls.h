@@ -20,16 +20,16 @@ struct io_tls_client_options {
     struct io_pem ca;   /* trusted roots, several allowed; none = the system's */
     struct io_pem cert; /* client certificate with its chain; none = no client certificate */
     struct io_pem key;
-    bool only_tls13;    /* refuse 1.2; older than 1.2 is never spoken */
+    bool only_tls13; /* refuse 1.2; older than 1.2 is never spoken */
 };
 /** opts NULL = verify against the system's roots. NULL with err filled: FILE_READ (a file cannot be read), INVALID_ARGUMENT
  * (not PEM, key and certificate do not match), OUT_OF_MEMORY. */
 struct io_tls *io_tls_client_new(const struct io_tls_client_options *opts, struct divan_error *err);
 
 struct io_tls_server_options {
-    struct io_pem cert, key;  /* needed */
-    struct io_pem client_ca;  /* asks for client certificates of this issuer; none = does not ask */
-    bool client_cert_needed;  /* refuses clients without one */
+    struct io_pem cert, key; /* needed */
+    struct io_pem client_ca; /* asks for client certificates of this issuer; none = does not ask */
+    bool client_cert_needed; /* refuses clients without one */
 };
 /** Errors as io_tls_client_new(). */
 struct io_tls *io_tls_server_new(const struct io_tls_server_options *opts, struct divan_error *err);
