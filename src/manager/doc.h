@@ -217,6 +217,9 @@ void doc_node_to_json(const struct doc_node *, const char *key, struct buf *out)
 enum divan_code doc_node_from_json(struct divan_bytes json, struct doc *d, struct doc_node *out,
                                    struct divan_error *err);
 
+/** Whether administrator, users and groups are the same in both. */
+bool doc_same_users(const struct doc *, const struct doc *);
+
 /* ---- looking things up; NULL = not there */
 
 struct doc_node *doc_find_node(const struct doc *, const char *uuid);

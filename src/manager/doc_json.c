@@ -357,6 +357,26 @@ bool doc_to_json(const struct doc *d, struct buf *out)
     return !out->failed;
 }
 
+static void put_users(const struct doc *d, struct buf *out)
+{
+    static const char *const fields[] = {"provisioned", "admin", "adminKeys", "users", "userGroups"};
+    for (size_t i = 0; i < doc_shape.count; i++)
+        for (size_t f = 0; f < sizeof fields / sizeof *fields; f++)
+            if (strcmp(doc_shape.fields[i].name, fields[f]) == 0)
+                put_field(out, &doc_shape.fields[i], (const uint8_t *)d);
+}
+
+bool doc_same_users(const struct doc *a, const struct doc *b)
+{
+    struct buf x = {.limit = 0}, y = {.limit = 0};
+    put_users(a, &x);
+    put_users(b, &y);
+    bool same = !x.failed && !y.failed && bytes_equal(buf_view(&x), buf_view(&y));
+    buf_fini(&x);
+    buf_fini(&y);
+    return same;
+}
+
 void doc_node_to_json(const struct doc_node *n, const char *key, struct buf *out)
 {
     put_struct(out, key, &node_shape, (const uint8_t *)n);

@@ -48,7 +48,7 @@ static void member_free(struct member *m)
     mem_free(m);
 }
 
-static void send(struct member *m, struct buf *text)
+static void tell(struct member *m, struct buf *text)
 {
     if (text->failed || !channel_send(m->channel, buf_view(text)))
         LOG_W(m->manager->log, "a message to node %s could not be sent", m->uuid);
@@ -61,7 +61,7 @@ static void publish(struct manager *mg)
     list_each(&mg->members, it)
     {
         struct member *m = container_of(it, struct member, links);
-        if (m->uuid[0]) send(m, &text);
+        if (m->uuid[0]) tell(m, &text);
     }
     buf_fini(&text);
 }
@@ -71,7 +71,7 @@ static void refuse(struct member *m, const char *why)
     struct buf text = {.limit = 4096};
     LOG_W(m->manager->log, "a node was refused: %s", why);
     link_put_refused(&text, why);
-    send(m, &text);
+    tell(m, &text);
     buf_fini(&text);
     member_free(m);
 }
@@ -151,7 +151,7 @@ static void on_ask(struct member *m, struct link_message *msg)
     execute(m->manager, &msg->request, &reply);
     struct manager_reply view = reply_view(&reply);
     link_put_reply(&text, msg->id, &view);
-    send(m, &text);
+    tell(m, &text);
     buf_fini(&text);
     plan_reply_fini(&reply);
 }

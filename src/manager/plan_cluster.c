@@ -106,7 +106,7 @@ static void take_quota(struct plan *p, const struct quota_field *f, struct doc_q
     else *(uint32_t *)(void *)((char *)out + f->offset) = (uint32_t)(mb > UINT32_MAX ? UINT32_MAX : mb);
 }
 
-static uint32_t allowed_mb(const struct doc_node *n)
+uint32_t plan_allowed_mb(const struct doc_node *n)
 {
     uint32_t most = n->memory_mb / 10 * 8;
     return n->memory_mb > RESERVED_MB && n->memory_mb - RESERVED_MB > most ? n->memory_mb - RESERVED_MB : most;
@@ -119,9 +119,9 @@ static void take_quotas(struct plan *p)
     for (size_t i = 0; i < sizeof quota_fields / sizeof *quota_fields; i++) take_quota(p, &quota_fields[i], &q);
     for (size_t i = 0; i < p->doc->node_count && plan_has(p, "memoryQuota"); i++) {
         const struct doc_node *n = &p->doc->nodes[i];
-        if (n->memory_mb && q.kv > allowed_mb(n))
+        if (n->memory_mb && q.kv > plan_allowed_mb(n))
             plan_error(p, "_", "Total quota (%uMB) exceeds the maximum allowed quota (%uMB) on node '%s'", q.kv,
-                       allowed_mb(n), n->otp);
+                       plan_allowed_mb(n), n->otp);
     }
     if (!plan_failed(p)) p->doc->quotas = q;
 }

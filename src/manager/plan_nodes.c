@@ -15,9 +15,10 @@ static const char *free_otp(struct plan *p, const char *host)
     }
 }
 
-static uint32_t default_quota_mb(uint32_t memory_mb)
+/* Half of what a node may give to quotas at all. */
+static uint32_t default_quota_mb(const struct doc_node *n)
 {
-    uint32_t mb = (uint32_t)((uint64_t)memory_mb * 48 / 100);
+    uint32_t mb = plan_allowed_mb(n) / 2;
     return mb < 256 ? 256 : mb;
 }
 
@@ -42,7 +43,7 @@ static void welcome(struct plan *p, const struct doc_node *said)
     n->group = d->group_count ? d->groups[0].uuid : "";
     n->services = 1u << SVC_KV;
     n->membership = first || plan_active_nodes(d) <= d->expected_nodes ? DOC_ACTIVE : DOC_INACTIVE_ADDED;
-    if (first && said->memory_mb && !d->provisioned) d->quotas.kv = default_quota_mb(said->memory_mb);
+    if (first && said->memory_mb && !d->provisioned) d->quotas.kv = default_quota_mb(said);
 }
 
 void plan_node_hello(struct plan *p)

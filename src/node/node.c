@@ -1,0 +1,226 @@
+#include "node/node.h"
+
+#include <stdio.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "node/apply.h"
+#include "node/engine.h"
+#include "node/http/facts.h"
+#include "node/http/rest.h"
+#include "node/uplink.h"
+
+struct node {
+    struct io_loop *loop;
+    const struct log *log;
+    struct engine *engine;
+    struct rest *rest;
+    struct manager *own; /* NULL = somebody else's */
+    struct uplink *uplink;
+    struct doc *doc;
+    struct doc_node self;
+    char uuid[33], host[64], data_dir[1024];
+    void (*ready)(void *user);
+    void *ready_user;
+};
+
+/* ---------------------------------------------------------------- who and where */
+
+/* Offsets from --port-base, and Couchbase's standard ports. */
+static const struct {
+    uint16_t offset, standard;
+} places[SVC_COUNT] = {
+    [SVC_KV] = {10, 11210},
+    [SVC_MGMT] = {0, 8091},
+    [SVC_VIEWS] = {2, 8092},
+};
+
+static uint16_t port_for(const struct node_options *o, enum map_service service)
+{
+    if (o->any_port) return 0;
+    return o->port_base ? (uint16_t)(o->port_base + places[service].offset) : places[service].standard;
+}
+
+static bool is_one_of(const char *word, const char *const *list)
+{
+    for (; *list; list++)
+        if (strcmp(word, *list) == 0) return true;
+    return false;
+}
+
+/* A client on this machine reaches a node on the usual loopback by the address it came by; any other address has a name
+ * that must be told. What listens on all addresses has none. */
+static void choose_host(struct node *n, const struct node_options *o)
+{
+    static const char *const all[] = {"0.0.0.0", "::", NULL}, *const usual[] = {"127.0.0.1", "::1", NULL};
+    const char *host = o->host ? o->host : "127.0.0.1";
+    bool everywhere = is_one_of(host, all);
+    text_copy(n->host, sizeof n->host, everywhere ? (strchr(host, ':') ? "::1" : "127.0.0.1") : host);
+    n->self.named = o->named || !is_one_of(n->host, usual);
+}
+
+static bool read_uuid(const char *path, char out[33])
+{
+    FILE *f = fopen(path, "re");
+    bool good = f && fread(out, 1, 32, f) == 32 && strspn(out, "0123456789abcdef") == 32;
+    if (f) fclose(f);
+    return good;
+}
+
+/* With a folder the node is the same one after a restart. */
+static enum divan_code choose_uuid(struct node *n, struct divan_error *err)
+{
+    char path[1100];
+    struct rng *r = io_rng(n->loop);
+    snprintf(path, sizeof path, "%s/node.uuid", n->data_dir);
+    if (n->data_dir[0] && read_uuid(path, n->uuid)) return DIVAN_OK;
+    snprintf(n->uuid, sizeof n->uuid, "%016llx%016llx", (unsigned long long)rng_u64(r), (unsigned long long)rng_u64(r));
+    if (!n->data_dir[0]) return DIVAN_OK;
+    FILE *f = fopen(path, "we");
+    bool written = f && fprintf(f, "%s\n", n->uuid) > 0;
+    if (f && fclose(f)) written = false;
+    return written
+               ? DIVAN_OK
+               : err_set(err, DIVAN_ERR_STATE_DIR, "cannot write %s: the data folder must exist and be writable", path);
+}
+
+/* ---------------------------------------------------------------- the document */
+
+static void on_doc(void *user, const struct doc *d)
+{
+    struct node *n = user;
+    struct doc *before = n->doc;
+    bool first = !before;
+    n->doc = doc_retain(d);
+    apply_doc(n->engine, before, n->doc, n->uuid, n->log);
+    rest_set_doc(n->rest, n->doc);
+    doc_release(before);
+    if (first && n->ready) n->ready(n->ready_user);
+}
+
+static bool on_ask(void *user, const struct manager_request *request, manager_reply_fn *fn, void *arg)
+{
+    struct node *n = user;
+    return uplink_ask(n->uplink, request, fn, arg);
+}
+
+/* ---------------------------------------------------------------- parts */
+
+static enum divan_code parse_host(const struct node_options *o, struct io_addr *out, struct divan_error *err)
+{
+    const char *host = o->host ? o->host : "127.0.0.1";
+    if (io_addr_parse(out, host, 0)) return DIVAN_OK;
+    return err_set(err, DIVAN_ERR_INVALID_ARGUMENT, "a node listens on a numeric address, not on \"%s\"", host);
+}
+
+static enum divan_code open_ports(struct node *n, const struct node_options *o, struct divan_error *err)
+{
+    struct io_addr at, bound;
+    struct map_ports *ports = &n->self.ports;
+    enum divan_code rc = parse_host(o, &at, err);
+    at.port = port_for(o, SVC_KV);
+    if (!rc) rc = engine_listen_kv(n->engine, &at, &bound, err);
+    if (!rc) ports->plain[SVC_KV] = bound.port;
+    at.port = port_for(o, SVC_MGMT);
+    if (!rc) rc = rest_listen(n->rest, &at, REST_MANAGEMENT, &bound, err);
+    if (!rc) ports->plain[SVC_MGMT] = bound.port;
+    at.port = port_for(o, SVC_VIEWS);
+    if (!rc) rc = rest_listen(n->rest, &at, REST_VIEWS, &bound, err);
+    if (!rc) ports->plain[SVC_VIEWS] = bound.port;
+    return rc;
+}
+
+static void describe(struct node *n, const struct node_options *o)
+{
+    struct facts facts;
+    facts_read(o->data_dir, &facts);
+    n->self.uuid = n->uuid;
+    n->self.host = n->host;
+    n->self.otp = n->self.group = "";
+    n->self.data_path = n->data_dir;
+    n->self.memory_mb = (uint32_t)(facts.memory_total >> 20);
+}
+
+static enum divan_code start_manager(struct node *n, const struct node_options *o, struct divan_error *err)
+{
+    struct manager_options m = {.dir = o->data_dir, .vbuckets = o->vbuckets, .log = o->log};
+    if (o->manager || o->manager_host) return DIVAN_OK;
+    n->own = manager_new(n->loop, &m, err);
+    if (!n->own) return err->code;
+    return o->setup ? manager_provision(n->own, o->setup, err) : DIVAN_OK;
+}
+
+static enum divan_code start_parts(struct node *n, const struct node_options *o, struct divan_error *err)
+{
+    struct rest_options rest = {
+        .self = n->uuid, .data_dir = n->data_dir[0] ? n->data_dir : NULL, .log = o->log, .ask = on_ask, .ask_user = n};
+    enum divan_code rc = choose_uuid(n, err);
+    if (!rc && !(n->engine = engine_new(n->loop, NULL, o->log, err))) rc = err->code;
+    rest.engine = n->engine;
+    if (!rc && !(n->rest = rest_new(n->loop, &rest, err))) rc = err->code;
+    if (!rc) rc = open_ports(n, o, err);
+    if (!rc) rc = start_manager(n, o, err);
+    if (rc) return rc;
+
+    struct uplink_options up = {.manager = n->own ? n->own : o->manager,
+                                .host = o->manager_host,
+                                .port = o->manager_port,
+                                .token = o->manager_token ? o->manager_token : "",
+                                .self = &n->self,
+                                .log = o->log,
+                                .on_doc = on_doc,
+                                .user = n};
+    describe(n, o);
+    n->uplink = uplink_new(n->loop, &up, err);
+    return n->uplink ? DIVAN_OK : err->code;
+}
+
+struct node *node_new(struct io_loop *loop, const struct node_options *o, void (*ready)(void *user), void *user,
+                      struct divan_error *err)
+{
+    struct divan_error local;
+    struct node *n = mem_zalloc(sizeof *n);
+    if (!err) err = &local;
+    if (!n) {
+        err_oom(err);
+        return NULL;
+    }
+    n->loop = loop;
+    n->log = o->log;
+    n->ready = ready;
+    n->ready_user = user;
+    text_copy(n->data_dir, sizeof n->data_dir, o->data_dir ? o->data_dir : "");
+    choose_host(n, o);
+    if (start_parts(n, o, err) == DIVAN_OK) return n;
+    node_free(n);
+    return NULL;
+}
+
+/* Who asks goes before who answers. */
+void node_free(struct node *n)
+{
+    if (!n) return;
+    uplink_free(n->uplink);
+    rest_free(n->rest);
+    manager_free(n->own);
+    engine_free(n->engine);
+    doc_release(n->doc);
+    mem_free(n);
+}
+
+const struct map_ports *node_ports(const struct node *n)
+{
+    return &n->self.ports;
+}
+const char *node_uuid(const struct node *n)
+{
+    return n->uuid;
+}
+const char *node_host(const struct node *n)
+{
+    return n->host;
+}
+const struct doc *node_doc(const struct node *n)
+{
+    return n->doc;
+}
