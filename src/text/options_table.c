@@ -96,10 +96,11 @@ static size_t nearness(const struct option_info *row, struct divan_bytes name)
 void options_near(struct divan_bytes name, struct buf *out)
 {
     if (!name.len || name.len > NAME_MAX_LEN) return;
-    size_t found = 0;
+    size_t found = 0, distances[ROWS];
+    for (size_t i = 0; i < ROWS; i++) distances[i] = nearness(&rows[i], name);
     for (size_t distance = 0; distance <= 5 && found < NEAR_MAX; distance++)
         for (size_t i = 0; i < ROWS && found < NEAR_MAX; i++) {
-            if (nearness(&rows[i], name) != distance) continue;
+            if (distances[i] != distance) continue;
             if (found++) buf_put_str(out, ", ");
             buf_put_str(out, rows[i].name);
         }

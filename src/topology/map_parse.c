@@ -139,6 +139,16 @@ static void guess_type(struct map_parse *p)
         p->map->ephemeral = !(p->map->capabilities & MAP_COUCHAPI);
 }
 
+/* A configuration without a name is global, whatever else stands in it. */
+static void forget_bucket(struct map *m)
+{
+    mem_free(m->bucket_uuid);
+    m->bucket_uuid = NULL;
+    m->is_vbucket = m->ephemeral = false;
+    m->capabilities = m->manifest_uid = 0;
+    for (size_t i = 0; i < m->node_count; i++) m->nodes[i].serves_bucket = false;
+}
+
 enum divan_code map_parse(struct divan_bytes json, const char *source_host, struct map **out, struct divan_error *err)
 {
     struct map *m = mem_zalloc(sizeof *m);
@@ -149,7 +159,7 @@ enum divan_code map_parse(struct divan_bytes json, const char *source_host, stru
     m->revision.epoch = -1;
     m->is_vbucket = true;
     enum divan_code rc = parse_text(&p);
-    if (!m->bucket) m->is_vbucket = false;
+    if (!m->bucket) forget_bucket(m);
     guess_type(&p);
     if (!rc) {
         *out = m;
