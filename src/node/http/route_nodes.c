@@ -49,7 +49,9 @@ static void put_storage(struct exchange *x, const struct doc_node *n, const stru
     jw_open(out, NULL, '{');
     jw_str(out, "path", n->data_path);
     jw_str(out, "index_path", n->data_path);
-    jw_raw(out, "cbas_dirs", "[]");
+    jw_open(out, "cbas_dirs", '[');
+    jw_str(out, NULL, n->data_path);
+    jw_close(out, ']');
     jw_str(out, "eventing_path", n->data_path);
     jw_str(out, "java_home", "");
     jw_str(out, "quotaMb", "none");
