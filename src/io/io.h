@@ -82,6 +82,10 @@ bool io_addr_equal(const struct io_addr *, const struct io_addr *);
 /** "1.2.3.4:5" or "[::1]:5" into out; returns out. */
 const char *io_addr_text(const struct io_addr *, char *out, size_t cap);
 
+/** Asks these DNS servers ("10.0.0.53,[::1]:5353") instead of the system's, from the next lookup on; call it before the
+ * first one. Errors: INVALID_ARGUMENT (not numeric addresses), OUT_OF_MEMORY. Without effect in the simulation. */
+enum divan_code io_set_dns_servers(struct io_loop *, const char *servers, struct divan_error *err);
+
 enum io_family { IO_ANY, IO_V4, IO_V6 };
 /** count 0: err tells why (NAME_NOT_RESOLVED). addrs borrowed for the call. */
 typedef void io_lookup_fn(void *user, const struct io_addr *addrs, size_t count, const struct divan_error *err);

@@ -107,3 +107,8 @@ void io_lookup_cancel(struct io_lookup *q)
     if (q->running) q->cancelled = true; /* the backend still answers; it frees then */
     else lookup_free(q);
 }
+
+enum divan_code io_set_dns_servers(struct io_loop *l, const char *servers, struct divan_error *err)
+{
+    return l->backend->set_dns_servers ? l->backend->set_dns_servers(l, servers, err) : DIVAN_OK;
+}

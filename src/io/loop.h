@@ -60,6 +60,8 @@ struct io_backend {
     struct io_listener *(*listen)(struct io_loop *, const struct io_addr *, struct divan_error *);
     void (*unlisten)(struct io_listener *); /* frees it, now or later; no accept callback any more */
     void (*resolve)(struct io_lookup *);    /* on the loop; may finish at once */
+    enum divan_code (*set_dns_servers)(struct io_loop *, const char *,
+                                       struct divan_error *); /* NULL = there are none */
     void (*free)(struct io_loop *); /* streams, listeners and timers are gone; lookups it still has are cancelled */
 };
 

@@ -63,6 +63,7 @@ struct io_listener *uv_listener_new(struct io_loop *, const struct io_addr *, st
 void uv_listener_close(struct io_listener *);
 
 void uv_resolve(struct io_lookup *);
+enum divan_code uv_set_dns_servers(struct io_loop *, const char *servers, struct divan_error *err);
 void uv_resolver_free(struct uv_resolver *);
 
 #endif

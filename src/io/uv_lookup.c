@@ -210,12 +210,27 @@ static void no_resolver(struct io_lookup *q, int status)
     else lookup_done(q, NULL, 0, &err);
 }
 
+static struct uv_resolver *resolver_of(struct uv_io *u, int *status)
+{
+    if (!u->resolver) u->resolver = resolver_new(u, status);
+    return u->resolver;
+}
+
+enum divan_code uv_set_dns_servers(struct io_loop *l, const char *servers, struct divan_error *err)
+{
+    int status = 0;
+    struct uv_resolver *r = resolver_of(uv_io_of(l), &status);
+    if (r) status = ares_set_servers_ports_csv(r->channel, servers);
+    if (!status) return DIVAN_OK;
+    if (status == ARES_ENOMEM) return err_oom(err);
+    return err_set(err, DIVAN_ERR_INVALID_ARGUMENT, "\"%s\" is not a list of DNS servers: %s", servers,
+                   ares_strerror(status));
+}
+
 void uv_resolve(struct io_lookup *q)
 {
-    struct uv_io *u = uv_io_of(q->loop);
     int status = 0;
-    if (!u->resolver) u->resolver = resolver_new(u, &status);
-    struct uv_resolver *r = u->resolver;
+    struct uv_resolver *r = resolver_of(uv_io_of(q->loop), &status);
     if (!r) {
         no_resolver(q, status);
         return;

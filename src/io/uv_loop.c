@@ -251,6 +251,7 @@ static const struct io_backend uv_backend = {
     .listen = uv_listener_new,
     .unlisten = uv_listener_close,
     .resolve = uv_resolve,
+    .set_dns_servers = uv_set_dns_servers,
     .free = free_uv,
 };
 
