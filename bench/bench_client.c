@@ -122,10 +122,20 @@ static bool get_batch_op(void *user)
     return client_get_batch(user);
 }
 
+/* Allocations are counted per block of calls and the median block is reported: what every operation needs, without the
+ * few of the map being asked for every other second. */
+enum { BLOCK = 100, BLOCKS_MAX = (1 << 20) / BLOCK };
+
+static double block_allocations(uint32_t *blocks, unsigned count, double ops_per_block)
+{
+    sort_u32(blocks, count);
+    return count ? share_of_u32(blocks, count, 0.5) / ops_per_block : 0;
+}
+
 /* Runs op `calls` times; each stands for `each` operations. */
 static bool measure(bool (*op)(void *), void *user, unsigned calls, unsigned each, struct sample *out)
 {
-    static uint32_t latency[1 << 20];
+    static uint32_t latency[1 << 20], blocks[BLOCKS_MAX + 1];
     if (calls > sizeof latency / sizeof *latency) calls = sizeof latency / sizeof *latency;
     uint64_t allocated = allocations(), cpu = cpu_ns(), begin = now_ns(), last = begin;
     for (unsigned i = 0; i < calls; i++) {
@@ -133,10 +143,15 @@ static bool measure(bool (*op)(void *), void *user, unsigned calls, unsigned eac
         uint64_t now = now_ns();
         latency[i] = (uint32_t)(now - last);
         last = now;
+        if ((i + 1) % BLOCK == 0) {
+            uint64_t count = allocations();
+            blocks[i / BLOCK] = (uint32_t)(count - allocated);
+            allocated = count;
+        }
     }
     double ops = (double)calls * each;
     out->cpu_us = (double)(cpu_ns() - cpu) / ops / 1e3;
-    out->allocations = (double)(allocations() - allocated) / ops;
+    out->allocations = block_allocations(blocks, calls / BLOCK, (double)BLOCK * each);
     out->per_s = ops * 1e9 / (double)(last - begin);
     sort_u32(latency, calls);
     out->p50_us = share_of_u32(latency, calls, 0.5) / 1e3;
@@ -174,7 +189,7 @@ static bool one_round(struct floor *floor, struct client *client, struct results
 
 /* ---- system calls */
 
-enum { TRACED_GETS = 500, TRACED_BATCHES = 20 };
+enum { TRACED_BLOCKS = 21, TRACED_GETS = 20 };
 
 struct traced {
     uint16_t port;
@@ -187,10 +202,12 @@ static bool traced_work(void *user)
     struct client c;
     if (!client_open(&c, t->port)) return false;
     bool right = true;
-    count_begin();
-    for (int i = 0; right && i < (t->batches ? TRACED_BATCHES : TRACED_GETS); i++)
-        right = t->batches ? client_get_batch(&c) : client_get(&c);
-    count_end();
+    count_mark();
+    for (int block = 0; right && block < TRACED_BLOCKS; block++) {
+        if (t->batches) right = client_get_batch(&c);
+        for (int i = 0; right && !t->batches && i < TRACED_GETS; i++) right = client_get(&c);
+        count_mark();
+    }
     client_close(&c);
     return right;
 }
@@ -199,7 +216,7 @@ static void add_syscalls(struct series *s, uint16_t port, bool batches)
 {
     int64_t n = count_syscalls(traced_work, &(struct traced){port, batches});
     if (n < 0) fputs("bench: system calls were not counted: tracing is not possible here\n", stderr);
-    else series_add(s, (double)n / (batches ? TRACED_BATCHES * BATCH : TRACED_GETS));
+    else series_add(s, (double)n / (batches ? BATCH : TRACED_GETS));
 }
 
 int main(int argc, char **argv)

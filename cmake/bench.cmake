@@ -1,6 +1,6 @@
 # `programs`: what a user of a build gets. `bench`: the benchmarks.
 add_custom_target(programs)
-foreach(target divan divand divan_program divand_program divan_shared divan_static)
+foreach(target divan_program divand divan_shared divan_static)
   if(TARGET ${target})
     add_dependencies(programs ${target})
   endif()
