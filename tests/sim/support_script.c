@@ -48,7 +48,8 @@ static void on_hello(struct script_conn *c, const struct frame *f)
     assert_int_equal(hello_read_features(f->value, &asked, NULL), DIVAN_OK);
     c->features = asked & c->script->features;
     hello_put_features(&value, c->features);
-    answer(c, f, c->script->hello_status, 0, buf_view(&value));
+    if (value.failed) io_stream_close(c->stream, false); /* never agree to what the client does not hear of */
+    else answer(c, f, c->script->hello_status, 0, buf_view(&value));
     buf_fini(&value);
 }
 
