@@ -625,7 +625,9 @@ static void check(struct reader *r)
     const struct doc *d = r->doc;
     for (size_t i = 0; i < d->bucket_count; i++) {
         const struct doc_vbmap *m = &d->buckets[i].map;
-        if (m->vbuckets && (!m->entries || !m->row)) fail(r, DIVAN_ERR_CONFIG_VBUCKETS, "has a map without entries");
+        /* a bucket that waits for its nodes knows how many vBuckets it will have, and no more */
+        bool waits = !m->row && !m->server_count;
+        if (m->vbuckets && !m->entries && !waits) fail(r, DIVAN_ERR_CONFIG_VBUCKETS, "has a map without entries");
         for (size_t s = 0; s < m->server_count; s++)
             if (!doc_find_node(d, m->servers[s]))
                 fail(r, DIVAN_ERR_CONFIG_NODE_INDEX, "has a map with an unknown node");
