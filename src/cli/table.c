@@ -80,6 +80,7 @@ static const char *draw_row(const struct table *t, const char *cell, const size_
         buf_put_str(out, cell);
         if (!t->right[i] && !last) spaces(out, pad);
     }
+    while (out->len && out->data[out->len - 1] == ' ') out->len--; /* an empty last cell */
     return cell;
 }
 

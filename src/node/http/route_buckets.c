@@ -14,10 +14,7 @@ void get_buckets(struct exchange *x)
     render_facts(x, &f);
     jw_open(out, NULL, '[');
     for (size_t i = 0; i < x->doc->bucket_count; i++)
-        if (render_may_see(x, &x->doc->buckets[i])) {
-            jw_comma(out);
-            render_bucket(x, &x->doc->buckets[i], &f, out);
-        }
+        if (render_may_see(x, &x->doc->buckets[i])) render_bucket(x, &x->doc->buckets[i], &f, out);
     jw_close(out, ']');
     x_json(x, 200);
 }
