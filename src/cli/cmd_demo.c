@@ -68,12 +68,9 @@ static void step(const struct demo *d, const char *name, const char *text)
 static enum divan_code load_data(struct demo *d)
 {
     char text[512], count[32], bytes[24];
-    size_t sources = 0;
     enum divan_code rc = demo_set_load(&d->set, d->args->data, d->err);
     if (rc) return rc;
-    while (demo_sources[sources].collection) sources++;
-    snprintf(text, sizeof text, "%s documents for %zu collections, %s with their keys, from %s",
-             format_count(count, sizeof count, d->set.count), sources,
+    snprintf(text, sizeof text, "%s documents, %s, from %s", format_count(count, sizeof count, d->set.count),
              format_bytes(bytes, sizeof bytes, d->set.texts.len), d->args->data);
     step(d, "data", text);
     return DIVAN_OK;
@@ -219,7 +216,7 @@ static void summary(const struct demo *d)
     buf_u8(&out, '\n');
     collections_table(d, &out);
     buf_u8(&out, '\n');
-    table_init(&t, "phase|>operations|>time|>rate|>p50|>p90|>p99|>p99.9|>max");
+    table_init(&t, "phase|>ops|>time|>rate|>p50|>p90|>p99|>p99.9|>max");
     phase_row(&t, "load", &d->load);
     phase_row(&t, "read", &d->read);
     table_draw(&t, &d->term, 2, &out);

@@ -71,9 +71,9 @@ static void become(const struct child_options *o, char *const *envp, int log, pi
     setpgid(0, 0);
     signal(SIGPIPE, SIG_DFL);
     sigprocmask(SIG_SETMASK, &none, NULL);
-    int null = open("/dev/null", O_RDONLY);
+    int null = open("/dev/null", O_RDWR);
     if (null >= 0) dup2(null, STDIN_FILENO);
-    dup2(o->output ? o->output : log, STDOUT_FILENO);
+    dup2(o->output ? o->output : null, STDOUT_FILENO);
     dup2(log, STDERR_FILENO);
     execve(o->program, (char *const *)o->argv, envp);
     static const char failed[] = "the program could not be run\n";

@@ -12,8 +12,8 @@ struct child_options {
     const char *program;
     const char *const *argv; /* NULL-terminated, argv[0] included */
     const char *variable;    /* "NAME=value", added to the environment; what argv would show to others */
-    const char *log;         /* standard output and error are written to this file */
-    int output;              /* standard output goes to this descriptor instead; 0 = it does not */
+    const char *log;         /* standard error is written to this file */
+    int output;              /* standard output goes to this descriptor; 0 = nowhere */
 };
 /** Starts a process that is killed when this thread ends, whatever the reason, and that no key of the terminal reaches.
  * Returns its id, -1 with err filled: SYSTEM, OUT_OF_MEMORY. */
