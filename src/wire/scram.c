@@ -73,7 +73,7 @@ bool scram_is_nonce(struct divan_bytes text)
 {
     const uint8_t *at = text.data;
     for (size_t i = 0; i < text.len; i++)
-        if (at[i] < 0x21 || at[i] > 0x7e || at[i] == ',') return false;
+        if (at[i] < 0x20 || at[i] > 0x7e || at[i] == ',') return false;
     return text.len > 0;
 }
 

@@ -15,6 +15,7 @@ void scram_xor(uint8_t *into, const uint8_t *with, size_t len);
 
 /** Takes "x=value" up to the next comma (which is taken as well); false at the end or when it is not of this form. */
 bool scram_attribute(struct rd *r, char *name, struct divan_bytes *value);
+/** Printable ASCII without comma. RFC 5802 leaves the blank out, but the official SDKs send nonces with blanks. */
 bool scram_is_nonce(struct divan_bytes text);
 /** 1..SCRAM_ITERATIONS_MAX in plain digits. */
 bool scram_iterations(struct divan_bytes text, uint32_t *out);
