@@ -59,7 +59,6 @@ class Context:
 @test
 def wait_until_ready(c):
     c.cluster.wait_until_ready(timedelta(seconds=10), WaitUntilReadyOptions(service_types=[ServiceType.KeyValue]))
-    c.bucket.wait_until_ready(timedelta(seconds=10))
 
 
 @test
@@ -237,7 +236,6 @@ def timeouts(c):
                lambda: c.collection.upsert(key, 2, UpsertOptions(timeout=short)))
     finally:
         os.kill(pid, signal.SIGCONT)
-    c.bucket.wait_until_ready(timedelta(seconds=10))
     assert c.collection.get(key).content_as[int] in (1, 2)
 
 
