@@ -138,7 +138,8 @@ static enum status read_single(const struct frame *f, struct pathop_request *out
     const struct rule *rule = rule_of(f->opcode);
     struct rd extras = rd_from(f->extras), value = rd_from(f->value);
     struct pathop *op = &out->ops[0];
-    if (!rule || !extras_len_fits(f)) return refuse(ST_EINVAL, problem, "Invalid extras section");
+    if (!rule || pathop_is_whole_body(f->opcode) || !extras_len_fits(f))
+        return refuse(ST_EINVAL, problem, "Invalid extras section");
     uint16_t path_len = rd_u16be(&extras);
     op->opcode = f->opcode;
     op->flags = rd_u8(&extras);
