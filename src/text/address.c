@@ -4,7 +4,7 @@
 
 bool address_parse_ipv4(struct divan_bytes text, uint8_t out[4])
 {
-    const char *p = text.data, *end = p + text.len;
+    const char *p = text.len ? text.data : "", *end = p + text.len;
     uint8_t octets[4];
     for (int i = 0; i < 4; i++) {
         unsigned value = 0;

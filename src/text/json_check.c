@@ -210,8 +210,9 @@ static bool step(struct check *c, enum want *want)
 enum json_verdict json_check(struct divan_bytes text, unsigned flags, unsigned max_depth, size_t *error_at)
 {
     struct check c;
-    c.at = text.data;
-    c.end = c.at + text.len;
+    const uint8_t *start = text.len ? text.data : (const void *)"";
+    c.at = start;
+    c.end = start + text.len;
     c.flags = flags;
     c.depth = 0;
     c.max_depth = max_depth && max_depth < JSON_DEPTH_MAX ? max_depth : JSON_DEPTH_MAX;
@@ -224,6 +225,6 @@ enum json_verdict json_check(struct divan_bytes text, unsigned flags, unsigned m
     } while (ok && (c.depth || want != WANT_NEXT));
     if (ok) skip_blanks(&c);
     if (ok && c.at == c.end) return JSON_VALID;
-    if (error_at) *error_at = (size_t)(c.at - (const uint8_t *)text.data);
+    if (error_at) *error_at = (size_t)(c.at - start);
     return c.too_deep ? JSON_TOO_DEEP : JSON_INVALID;
 }
