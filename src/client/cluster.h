@@ -32,6 +32,7 @@ struct divan_cluster {
 
     pthread_t thread;
     bool has_thread, is_closing;
+    bool is_delivering;    /* it runs callbacks of the program */
     bool is_dozing;        /* the background thread sleeps longer than a moment */
     pthread_cond_t doze;   /* wakes it */
     uint64_t activity;     /* counts calls of the application */

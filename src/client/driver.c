@@ -6,7 +6,7 @@
 #include "client/queue.h"
 
 enum {
-    WATCH_MS = 2,     /* how often the background thread looks while something is in flight that nobody drives */
+    WATCH_MS = 2,      /* how often the background thread looks while something is in flight that nobody drives */
     DOZE_MAX_MS = 512, /* how long it stays away from an active application that has nothing in flight */
 };
 
@@ -74,19 +74,25 @@ static void rouse(struct divan_cluster *cluster)
     if (cluster->has_thread) pthread_cond_signal(&cluster->doze);
 }
 
-static bool thread_is_due(const struct divan_cluster *cluster)
+/* Whether the loop is the background thread's to run. While it runs callbacks of the program it is not. */
+static bool thread_must_drive(const struct divan_cluster *cluster)
 {
-    return cluster->needs_thread || !list_empty(&cluster->callbacks);
+    return cluster->needs_thread && cluster->has_thread && !cluster->is_delivering;
+}
+
+static void offer_role(struct divan_cluster *cluster)
+{
+    if (list_empty(&cluster->waiters)) return;
+    pthread_cond_signal(&container_of(list_first(&cluster->waiters), struct waiter, link)->wake);
 }
 
 /* The driver leaves: somebody who needs the role must hear of it. */
 static void leave(struct divan_cluster *cluster)
 {
+    bool for_thread = thread_must_drive(cluster);
     cluster->driver = DRIVER_NONE;
-    if (thread_is_due(cluster)) rouse(cluster);
-    else if (!list_empty(&cluster->waiters))
-        pthread_cond_signal(&container_of(list_first(&cluster->waiters), struct waiter, link)->wake);
-    else if (cluster->undriven && cluster->is_dozing) rouse(cluster);
+    if (for_thread || !list_empty(&cluster->callbacks) || (cluster->undriven && cluster->is_dozing)) rouse(cluster);
+    if (!for_thread) offer_role(cluster);
 }
 
 void cluster_finish_waiter(struct waiter *w)
@@ -114,7 +120,7 @@ static bool sleep_until(struct divan_cluster *cluster, struct waiter *w, uint64_
 static bool wait_asleep(struct divan_cluster *cluster, struct waiter *w, uint64_t until_ns)
 {
     client_flush(cluster->client);
-    if (cluster->driver == DRIVER_BACKGROUND && !thread_is_due(cluster)) io_wake(cluster->loop);
+    if (cluster->driver == DRIVER_BACKGROUND && !cluster->needs_thread) io_wake(cluster->loop);
     list_append(&cluster->waiters, &w->link);
     bool in_time = sleep_until(cluster, w, until_ns);
     list_remove(&w->link);
@@ -128,8 +134,7 @@ void cluster_wait(struct divan_cluster *cluster, struct waiter *w, uint64_t unti
     cluster->activity++;
     pthread_cond_init(&w->wake, NULL);
     while (!w->done && in_time && !cluster->closed) {
-        bool for_thread = thread_is_due(cluster) && cluster->has_thread;
-        if (cluster->driver == DRIVER_NONE && !for_thread) {
+        if (cluster->driver == DRIVER_NONE && !thread_must_drive(cluster)) {
             drive(cluster, w, until_ns);
             in_time = io_now_ns(cluster->loop) < until_ns;
         } else {
@@ -160,7 +165,7 @@ void cluster_started(struct divan_cluster *cluster)
         return;
     }
     if (cluster->driver != DRIVER_NONE || cluster_is_own_thread(cluster)) return;
-    if (thread_is_due(cluster) || (cluster->undriven && cluster->is_dozing)) rouse(cluster);
+    if (cluster->needs_thread || (cluster->undriven && cluster->is_dozing)) rouse(cluster);
 }
 
 /* ---- delivery */
@@ -201,6 +206,8 @@ static void run_callbacks(struct divan_cluster *cluster)
     struct link *link;
     list_init(&due);
     list_move_all(&due, &cluster->callbacks);
+    cluster->is_delivering = true;
+    if (cluster->driver == DRIVER_NONE) offer_role(cluster);
     cluster_unlock(cluster);
     while ((link = list_take_first(&due)) != NULL) {
         struct operation *op = container_of(link, struct operation, link);
@@ -208,6 +215,7 @@ static void run_callbacks(struct divan_cluster *cluster)
         op_release(op);
     }
     cluster_lock(cluster);
+    cluster->is_delivering = false;
 }
 
 static void doze(struct divan_cluster *cluster, unsigned ms)
@@ -250,6 +258,7 @@ static void *background(void *user)
             if (cluster->needs_thread || !was_asked) continue;
         }
         seen = cluster->activity;
+        if (cluster->driver == DRIVER_NONE) offer_role(cluster);
         doze(cluster, cluster->undriven && cluster->driver == DRIVER_NONE ? WATCH_MS : patience_ms);
         /* An application that stays active is left alone for longer. */
         patience_ms = patience_ms < DOZE_MAX_MS ? 2 * patience_ms : DOZE_MAX_MS;
