@@ -16,7 +16,7 @@ static void usage(const char *program)
             "  --rounds    interleaved rounds, 1..%d (default 15)\n"
             "  --calls     blocking operations per round and side (default 20000)\n"
             "  --batches   batches of 100 per round and side (default 5000)\n"
-            "  --pin       processors of client and server: anywhere, the same one, one each (default apart)\n"
+            "  --pin       processors of client and server: anywhere, the same one, one each (default same)\n"
             "  --query     options for the connection string\n"
             "Exit status 1: a goal was missed by the whole 10-90 %% range.\n",
             program, ROUNDS_MAX);
@@ -33,7 +33,7 @@ static unsigned number(const char *program, const char *text, unsigned max)
 
 void bench_options_parse(struct bench_options *o, int argc, char **argv)
 {
-    *o = (struct bench_options){.rounds = 15, .sync_calls = 20000, .batch_calls = 5000, .pin = PIN_APART};
+    *o = (struct bench_options){.rounds = 15, .sync_calls = 20000, .batch_calls = 5000, .pin = PIN_SAME};
     for (int i = 1; i < argc; i++) {
         const char *name = argv[i], *value = i + 1 < argc ? argv[i + 1] : NULL;
         if (!strcmp(name, "--json")) {

@@ -6,7 +6,7 @@
 
 enum pin_mode {
     PIN_NONE,  /* wherever the scheduler likes */
-    PIN_SAME,  /* client and server on one processor: repeats best */
+    PIN_SAME,  /* client and server on one processor: repeats best, and is where a scheduler puts a pair like this */
     PIN_APART, /* a processor each */
 };
 enum pin_role { PIN_SERVER, PIN_CLIENT };
