@@ -99,7 +99,7 @@ static void print_plain(const struct document_plan *plan, const divan_result *r)
         puts(divan_result_exists(r) ? "true" : "false");
         break;
     case SHOW_VALUE:
-        fwrite(value.data, 1, value.len, stdout);
+        if (value.len) fwrite(value.data, 1, value.len, stdout);
         /* byte for byte, except that a prompt should not stick to the value */
         if (isatty(STDOUT_FILENO) && value.len && ((const char *)value.data)[value.len - 1] != '\n') putchar('\n');
     }

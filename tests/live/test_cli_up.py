@@ -81,7 +81,7 @@ class Up(unittest.TestCase):
         self.assertIn(place["connection_string"], out)
         self.assertNotIn("\033", out)
         self.assertEqual(self.divan("down")[0], 0)
-        self.assertTrue(gone(node["pid"]) and gone(place["pid"]))
+        self.assertTrue(wait(lambda: gone(node["pid"]) and gone(place["pid"])))
         self.assertEqual(self.divan("status")[0], 1)
         self.assertEqual(self.divan("down")[0], 0)  # nothing to do is no error
 
@@ -95,7 +95,7 @@ class Up(unittest.TestCase):
         other = self.up("--dir", os.path.join(self.home, "other"))
         self.assertNotEqual(place["connection_string"], other["connection_string"])
         self.assertEqual(self.divan("down", "--all")[0], 0)
-        self.assertTrue(gone(place["pid"]) and gone(other["pid"]))
+        self.assertTrue(wait(lambda: gone(place["pid"]) and gone(other["pid"])))
 
     def test_a_killed_cluster_leaves_nothing_in_the_way(self):
         place = self.up()

@@ -1,7 +1,6 @@
 #include "cli/local/serve.h"
 
 #include <stdio.h>
-#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/error.h"
@@ -124,6 +123,5 @@ enum divan_code serve(const struct local_options *options, const struct serve_vi
     events_free(s.events);
     io_loop_free(s.loop);
     state_retract(options->dir);
-    close(lock);
-    return rc;
+    return rc; /* the lock stays: whoever waits for it, waits for the end of this process */
 }

@@ -16,8 +16,9 @@ struct serve_view {
 };
 
 /** Takes the lock of the folder, starts, publishes the record, runs until a signal or key asks to stop, stops the nodes and
- * takes the record back. DIVAN_OK: it was ready and was stopped. Errors: those of state_lock() and local_new(), FAILED (a
- * node ended before it was ready, or the last one ended), UNAMBIGUOUS_TIMEOUT (not ready in time). */
+ * takes the record back. The lock goes with the process, so this runs once in one. DIVAN_OK: it was ready and was stopped.
+ * Errors: those of state_lock() and local_new(), FAILED (a node ended before it was ready, or the last one ended),
+ * UNAMBIGUOUS_TIMEOUT (not ready in time). */
 enum divan_code serve(const struct local_options *, const struct serve_view *, struct divan_error *err);
 
 #endif
