@@ -4,6 +4,8 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
+#include "wire/pbkdf2.h"
+
 static const EVP_MD *digest_of(enum sasl_mechanism m)
 {
     switch (m) {
@@ -32,11 +34,20 @@ static const char *text_of(struct divan_bytes b)
 bool scram_salted_password(enum sasl_mechanism m, struct divan_bytes password, struct divan_bytes salt,
                            uint32_t iterations, uint8_t *out)
 {
-    const EVP_MD *md = digest_of(m);
-    if (!md || !iterations || iterations > SCRAM_ITERATIONS_MAX || !fits_int(password.len) || !fits_int(salt.len))
+    if (!iterations || iterations > SCRAM_ITERATIONS_MAX) return false;
+    switch (m) {
+    case SASL_SCRAM_SHA1:
+        pbkdf2_sha1(password, salt, iterations, out);
+        return true;
+    case SASL_SCRAM_SHA256:
+        pbkdf2_sha256(password, salt, iterations, out);
+        return true;
+    case SASL_SCRAM_SHA512:
+        pbkdf2_sha512(password, salt, iterations, out);
+        return true;
+    default:
         return false;
-    return PKCS5_PBKDF2_HMAC(text_of(password), (int)password.len, (const uint8_t *)text_of(salt), (int)salt.len,
-                             (int)iterations, md, (int)sasl_digest_len(m), out) == 1;
+    }
 }
 
 bool scram_hmac(enum sasl_mechanism m, struct divan_bytes key, struct divan_bytes text, uint8_t *out)

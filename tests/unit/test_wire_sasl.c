@@ -1,8 +1,10 @@
 #include "unit/wire_support.h"
 
+#include <openssl/evp.h>
+
 #include "base/alloc.h"
 #include "wire/base64.h"
-#include "wire/sasl.h"
+#include "wire/scram.h"
 
 struct vector {
     enum sasl_mechanism mechanism;
@@ -336,6 +338,30 @@ static void every_failed_allocation_is_survived(void **state)
     }
 }
 
+static void derivation_agrees_with_openssl(void **state)
+{
+    static const struct {
+        size_t password, salt;
+        unsigned iterations;
+    } rows[] = {{0, 1, 1},     {1, 20, 2},    {63, 55, 3},   {64, 56, 3},  {65, 64, 3},
+                {127, 111, 2}, {128, 112, 2}, {129, 128, 2}, {300, 200, 5}};
+    char password[300], salt[200];
+    for (size_t i = 0; i < sizeof password; i++) password[i] = (char)(i * 7);
+    for (size_t i = 0; i < sizeof salt; i++) salt[i] = (char)(i * 13);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        for (int m = 0; m < SCRAM_HASHES; m++) {
+            uint8_t ours[SCRAM_DIGEST_MAX], theirs[SCRAM_DIGEST_MAX];
+            const EVP_MD *const hashes[] = {EVP_sha1(), EVP_sha256(), EVP_sha512()};
+            size_t len = sasl_digest_len((enum sasl_mechanism)m);
+            assert_true(scram_salted_password((enum sasl_mechanism)m, bytes_of(password, rows[i].password),
+                                              bytes_of(salt, rows[i].salt), rows[i].iterations, ours));
+            PKCS5_PBKDF2_HMAC(password, (int)rows[i].password, (const uint8_t *)salt, (int)rows[i].salt,
+                              (int)rows[i].iterations, hashes[m], (int)len, theirs);
+            assert_memory_equal(ours, theirs, len);
+        }
+    }
+}
+
 static void base64_is_strict(void **state)
 {
     static const char *const bad[] = {
@@ -370,6 +396,7 @@ int main(void)
         cmocka_unit_test(credentials_that_cannot_be_sent_are_refused),
         cmocka_unit_test(mechanisms_are_chosen_by_strength),
         cmocka_unit_test(every_failed_allocation_is_survived),
+        cmocka_unit_test(derivation_agrees_with_openssl),
         cmocka_unit_test(base64_is_strict),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
