@@ -49,8 +49,14 @@ void frame_encode(struct buf *out, const struct frame *f);
 void frame_encode_head(struct buf *out, const struct frame *f, size_t value_len);
 
 /* In place changes of an encoded frame: what a resend needs. */
-static inline void frame_set_opaque(uint8_t *frame, uint32_t opaque) { put_u32be(frame + 12, opaque); }
-static inline void frame_set_vbucket(uint8_t *frame, uint16_t vbucket) { put_u16be(frame + 6, vbucket); }
+static inline void frame_set_opaque(uint8_t *frame, uint32_t opaque)
+{
+    put_u32be(frame + 12, opaque);
+}
+static inline void frame_set_vbucket(uint8_t *frame, uint16_t vbucket)
+{
+    put_u16be(frame + 6, vbucket);
+}
 
 /* ---- framing extras: elements of id, data */
 
@@ -62,7 +68,13 @@ struct framing_element {
 bool framing_next(struct rd *r, struct framing_element *out);
 void framing_put(struct buf *out, unsigned id, struct divan_bytes data);
 
-enum { FRAMING_BARRIER = 0, FRAMING_DURABILITY = 1, FRAMING_STREAM_ID = 2, FRAMING_PRESERVE_TTL = 5, FRAMING_SERVER_DURATION = 0 };
+enum {
+    FRAMING_BARRIER = 0,
+    FRAMING_DURABILITY = 1,
+    FRAMING_STREAM_ID = 2,
+    FRAMING_PRESERVE_TTL = 5,
+    FRAMING_SERVER_DURATION = 0
+};
 
 /** Server duration: u16 on the wire <-> microseconds (0..120125042). */
 uint16_t duration_encode(uint64_t us);
