@@ -7,7 +7,8 @@ int main(int argc, char **argv)
     struct divan_error err = {0};
     divan_cluster *cluster = NULL;
     divan_result *result = NULL;
-    const struct divan_cluster_options login = {.username = argc > 2 ? argv[2] : NULL, .password = argc > 3 ? argv[3] : NULL};
+    const struct divan_cluster_options login = {.username = argc > 2 ? argv[2] : NULL,
+                                                .password = argc > 3 ? argv[3] : NULL};
     if (divan_cluster_open(&cluster, argc > 1 ? argv[1] : "couchbase://localhost/default", &login, &err) == DIVAN_OK) {
         divan_collection *people = divan_cluster_collection(cluster, NULL, NULL, NULL, &err);
         if (people && !divan_upsert(people, divan_str("ada"), divan_str("{\"born\": 1815}"), NULL, NULL, &err) &&

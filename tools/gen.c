@@ -28,7 +28,8 @@ static void codes(void)
 
 static void page(void)
 {
-    puts("# Error codes\n\nGenerated from `defs/errors.def`.\n\n| number | name | flags | meaning |\n|---|---|---|---|");
+    puts(
+        "# Error codes\n\nGenerated from `defs/errors.def`.\n\n| number | name | flags | meaning |\n|---|---|---|---|");
     for (int i = 0; i < ROWS; i++)
         printf("| %d | `DIVAN_ERR_%s` | %s | %s |\n", rows[i].number, rows[i].name,
                strcmp(rows[i].flags, "0") ? rows[i].flags : "", rows[i].text);

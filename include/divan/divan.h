@@ -30,7 +30,14 @@ DIVAN_API size_t divan_retry_reasons(uint32_t reasons, char *out, size_t cap);
 
 /* ------------------------------------------------------------------ cluster */
 
-enum divan_log_level { DIVAN_LOG_OFF, DIVAN_LOG_ERROR, DIVAN_LOG_WARN, DIVAN_LOG_INFO, DIVAN_LOG_DEBUG, DIVAN_LOG_TRACE };
+enum divan_log_level {
+    DIVAN_LOG_OFF,
+    DIVAN_LOG_ERROR,
+    DIVAN_LOG_WARN,
+    DIVAN_LOG_INFO,
+    DIVAN_LOG_DEBUG,
+    DIVAN_LOG_TRACE
+};
 /** Runs on any thread, must not call back into the library. text is one line without its newline, borrowed. */
 typedef void divan_log_fn(void *user, enum divan_log_level level, const char *text);
 
@@ -113,9 +120,9 @@ DIVAN_API const struct divan_error *divan_result_error(const divan_result *resul
 DIVAN_API struct divan_bytes divan_result_key(const divan_result *result);          /**< borrowed until release */
 DIVAN_API struct divan_bytes divan_result_value(const divan_result *result); /**< borrowed: pins the read buffer */
 DIVAN_API uint64_t divan_result_cas(const divan_result *result);
-DIVAN_API uint32_t divan_result_flags(const divan_result *result);   /**< the application's 32 bits beside the value */
-DIVAN_API uint64_t divan_result_number(const divan_result *result);  /**< of increment and decrement */
-DIVAN_API bool divan_result_exists(const divan_result *result);      /**< of exists */
+DIVAN_API uint32_t divan_result_flags(const divan_result *result);  /**< the application's 32 bits beside the value */
+DIVAN_API uint64_t divan_result_number(const divan_result *result); /**< of increment and decrement */
+DIVAN_API bool divan_result_exists(const divan_result *result);     /**< of exists */
 DIVAN_API uint32_t divan_result_server_us(const divan_result *result); /**< time in the server; 0 = not told */
 DIVAN_API struct divan_mutation_token divan_result_token(const divan_result *result);
 DIVAN_API void *divan_result_user(const divan_result *result);
@@ -183,7 +190,7 @@ struct divan_counter_options { /**< of increment and decrement */
     uint32_t timeout_ms;
     enum divan_retry retry;
     enum divan_durability durability;
-    bool create;       /**< create a missing counter with `initial`; otherwise DIVAN_ERR_DOCUMENT_NOT_FOUND */
+    bool create; /**< create a missing counter with `initial`; otherwise DIVAN_ERR_DOCUMENT_NOT_FOUND */
     uint64_t initial;
     uint32_t expiry_s; /**< of a created counter */
     bool keep_expiry;

@@ -20,9 +20,15 @@ static void *born(void *memory)
     return memory;
 }
 
-void *mem_alloc(size_t size) { return refuse() ? NULL : born(malloc(size ? size : 1)); }
+void *mem_alloc(size_t size)
+{
+    return refuse() ? NULL : born(malloc(size ? size : 1));
+}
 
-void *mem_zalloc(size_t size) { return refuse() ? NULL : born(calloc(1, size ? size : 1)); }
+void *mem_zalloc(size_t size)
+{
+    return refuse() ? NULL : born(calloc(1, size ? size : 1));
+}
 
 void *mem_realloc(void *old, size_t size)
 {
@@ -45,10 +51,22 @@ char *mem_dup(const void *data, size_t len)
     return copy;
 }
 
-char *mem_strdup(const char *text) { return text ? mem_dup(text, strlen(text)) : NULL; }
+char *mem_strdup(const char *text)
+{
+    return text ? mem_dup(text, strlen(text)) : NULL;
+}
 
-void mem_fail_at(uint64_t n) { atomic_store(&fail_at, n ? atomic_load(&allocations) + n : 0); }
+void mem_fail_at(uint64_t n)
+{
+    atomic_store(&fail_at, n ? atomic_load(&allocations) + n : 0);
+}
 
-uint64_t mem_count(void) { return atomic_load(&allocations); }
+uint64_t mem_count(void)
+{
+    return atomic_load(&allocations);
+}
 
-int64_t mem_live(void) { return atomic_load(&live); }
+int64_t mem_live(void)
+{
+    return atomic_load(&live);
+}

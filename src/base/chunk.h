@@ -22,6 +22,9 @@ static inline struct chunk *chunk_retain(struct chunk *c)
 }
 void chunk_release(struct chunk *c); /**< NULL is fine; any thread */
 /** True when nobody but the caller holds it: it may be overwritten. */
-static inline int chunk_only_mine(const struct chunk *c) { return atomic_load_explicit(&c->refs, memory_order_acquire) == 1; }
+static inline int chunk_only_mine(const struct chunk *c)
+{
+    return atomic_load_explicit(&c->refs, memory_order_acquire) == 1;
+}
 
 #endif

@@ -5,7 +5,7 @@
 
 #define RETRYABLE DIVAN_IS_RETRYABLE
 #define AMBIGUOUS DIVAN_IS_AMBIGUOUS
-#define FATAL DIVAN_IS_FATAL
+#define FATAL     DIVAN_IS_FATAL
 
 static const struct row {
     enum divan_code code;

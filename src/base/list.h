@@ -12,9 +12,18 @@ struct list {
     struct link head;
 };
 
-static inline void list_init(struct list *l) { l->head.prev = l->head.next = &l->head; }
-static inline bool list_empty(const struct list *l) { return l->head.next == &l->head; }
-static inline bool link_in_list(const struct link *n) { return n->next != NULL; }
+static inline void list_init(struct list *l)
+{
+    l->head.prev = l->head.next = &l->head;
+}
+static inline bool list_empty(const struct list *l)
+{
+    return l->head.next == &l->head;
+}
+static inline bool link_in_list(const struct link *n)
+{
+    return n->next != NULL;
+}
 static inline void list_insert_before(struct link *at, struct link *n)
 {
     n->prev = at->prev;
@@ -22,8 +31,14 @@ static inline void list_insert_before(struct link *at, struct link *n)
     at->prev->next = n;
     at->prev = n;
 }
-static inline void list_append(struct list *l, struct link *n) { list_insert_before(&l->head, n); }
-static inline void list_prepend(struct list *l, struct link *n) { list_insert_before(l->head.next, n); }
+static inline void list_append(struct list *l, struct link *n)
+{
+    list_insert_before(&l->head, n);
+}
+static inline void list_prepend(struct list *l, struct link *n)
+{
+    list_insert_before(l->head.next, n);
+}
 static inline void list_remove(struct link *n) /* a link in no list is left alone */
 {
     if (!n->next) return;
@@ -31,7 +46,10 @@ static inline void list_remove(struct link *n) /* a link in no list is left alon
     n->next->prev = n->prev;
     n->prev = n->next = NULL;
 }
-static inline struct link *list_first(const struct list *l) { return list_empty(l) ? NULL : l->head.next; }
+static inline struct link *list_first(const struct list *l)
+{
+    return list_empty(l) ? NULL : l->head.next;
+}
 static inline struct link *list_take_first(struct list *l)
 {
     struct link *n = list_first(l);
@@ -50,8 +68,8 @@ static inline void list_move_all(struct list *to, struct list *from) /* appends,
 
 #define container_of(link_, type, member) ((type *)(void *)((char *)(link_)-offsetof(type, member)))
 /** Safe against removal of the current entry. */
-#define list_each(list_, it)                                                                                          \
-    for (struct link *it = (list_)->head.next, *it##_next = it->next; it != &(list_)->head;                           \
+#define list_each(list_, it)                                                                                           \
+    for (struct link *it = (list_)->head.next, *it##_next = it->next; it != &(list_)->head;                            \
          it = it##_next, it##_next = it->next)
 
 #endif

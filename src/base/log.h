@@ -19,9 +19,9 @@ void log_to_stderr(void *user, int level, const char *text);
 void log_write(const struct log *log, enum log_level level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /** log may be NULL. */
-#define LOG_AT(log, level_, ...)                                                                                      \
-    do {                                                                                                              \
-        if ((log) && (log)->level >= (level_)) log_write((log), (level_), __VA_ARGS__);                               \
+#define LOG_AT(log, level_, ...)                                                                                       \
+    do {                                                                                                               \
+        if ((log) && (log)->level >= (level_)) log_write((log), (level_), __VA_ARGS__);                                \
     } while (0)
 #define LOG_E(log, ...) LOG_AT(log, LOG_ERROR, __VA_ARGS__)
 #define LOG_W(log, ...) LOG_AT(log, LOG_WARN, __VA_ARGS__)

@@ -3,7 +3,10 @@
 #include <sys/random.h>
 #include <time.h>
 
-static uint64_t rotl(uint64_t x, int k) { return x << k | x >> (64 - k); }
+static uint64_t rotl(uint64_t x, int k)
+{
+    return x << k | x >> (64 - k);
+}
 
 void rng_init(struct rng *r, uint64_t seed)
 {
@@ -27,9 +30,15 @@ uint64_t rng_u64(struct rng *r)
     return out;
 }
 
-uint64_t rng_below(struct rng *r, uint64_t n) { return n ? (uint64_t)((unsigned __int128)rng_u64(r) * n >> 64) : 0; }
+uint64_t rng_below(struct rng *r, uint64_t n)
+{
+    return n ? (uint64_t)((unsigned __int128)rng_u64(r) * n >> 64) : 0;
+}
 
-double rng_unit(struct rng *r) { return (double)(rng_u64(r) >> 11) * 0x1p-53; }
+double rng_unit(struct rng *r)
+{
+    return (double)(rng_u64(r) >> 11) * 0x1p-53;
+}
 
 uint64_t rng_system_seed(void)
 {

@@ -27,7 +27,10 @@ void sim_host_alias(struct sim *, const char *address, const char *more);
 uint64_t sim_now(const struct sim *);
 /** Makes all happen that is due until then; now is `until_ns` afterwards. */
 void sim_run_until(struct sim *, uint64_t until_ns);
-static inline void sim_run_for(struct sim *s, uint64_t ns) { sim_run_until(s, sim_now(s) + ns); }
+static inline void sim_run_for(struct sim *s, uint64_t ns)
+{
+    sim_run_until(s, sim_now(s) + ns);
+}
 /** The next event if it is due by until_ns: true. Else the clock goes to until_ns (not for IO_NEVER): false. */
 bool sim_step(struct sim *, uint64_t until_ns);
 /** Shifts the wall clock of all hosts; the monotonic one never jumps. */
@@ -68,9 +71,9 @@ size_t sim_reset(struct sim *, const char *a, const char *b);
 
 enum sim_host_state {
     SIM_UP,
-    SIM_FROZEN,  /* the program does not run; its kernel goes on: connects succeed, bytes are taken until buffers are full */
+    SIM_FROZEN, /* the program does not run; its kernel goes on: connects succeed, bytes are taken until buffers are full */
     SIM_CRASHED, /* the program is dead: connections are reset at once, connects refused */
-    SIM_GONE,    /* the machine is off the net: nobody is told, nothing answers. After SIM_UP a peer that still sends on an
+    SIM_GONE, /* the machine is off the net: nobody is told, nothing answers. After SIM_UP a peer that still sends on an
                     old connection is told by a reset */
 };
 /** After SIM_CRASHED or SIM_GONE the host's own ends are lost; if its loop is not freed but the host comes up again, its

@@ -37,32 +37,46 @@ struct map_revision {
 struct map {
     _Atomic uint32_t refs;
     struct map_revision revision;
-    char *bucket; /* NULL: a global config */
+    char *bucket;                                    /* NULL: a global config */
     char *bucket_uuid, *cluster_uuid, *cluster_name; /* may be NULL */
-    bool is_vbucket;     /* nodeLocator "vbucket" */
+    bool is_vbucket;                                 /* nodeLocator "vbucket" */
     bool ephemeral;
     uint64_t manifest_uid;
     uint64_t capabilities;         /* bits of enum map_capability */
     uint64_t cluster_capabilities; /* bits of enum map_cluster_capability */
-    uint16_t vbuckets;   /* 0 = no map yet: not ready */
+    uint16_t vbuckets;             /* 0 = no map yet: not ready */
     uint8_t replicas;
-    uint8_t row;         /* entries per vBucket: 1 + what the rows provide, padded with -1 */
-    int16_t *entries;    /* vbuckets * row positions in nodes, -1 = nobody */
-    int16_t *forward;    /* the same for vBucketMapForward, NULL = absent */
+    uint8_t row;      /* entries per vBucket: 1 + what the rows provide, padded with -1 */
+    int16_t *entries; /* vbuckets * row positions in nodes, -1 = nobody */
+    int16_t *forward; /* the same for vBucketMapForward, NULL = absent */
     struct map_node *nodes;
     size_t node_count;
 };
 
 enum map_capability {
-    MAP_COLLECTIONS = 1 << 0, MAP_DURABLE_WRITE = 1 << 1, MAP_COUCHAPI = 1 << 2, MAP_TOMBSTONED_USER_XATTRS = 1 << 3,
-    MAP_REPLICA_READ = 1 << 4, MAP_RANGE_SCAN = 1 << 5, MAP_PRESERVE_EXPIRY = 1 << 6, MAP_BINARY_XATTR = 1 << 7,
-    MAP_HISTORY = 1 << 8, MAP_REVIVE = 1 << 9, MAP_BODY_WITH_XATTR = 1 << 10, MAP_DOCUMENT_MACROS = 1 << 11,
+    MAP_COLLECTIONS = 1 << 0,
+    MAP_DURABLE_WRITE = 1 << 1,
+    MAP_COUCHAPI = 1 << 2,
+    MAP_TOMBSTONED_USER_XATTRS = 1 << 3,
+    MAP_REPLICA_READ = 1 << 4,
+    MAP_RANGE_SCAN = 1 << 5,
+    MAP_PRESERVE_EXPIRY = 1 << 6,
+    MAP_BINARY_XATTR = 1 << 7,
+    MAP_HISTORY = 1 << 8,
+    MAP_REVIVE = 1 << 9,
+    MAP_BODY_WITH_XATTR = 1 << 10,
+    MAP_DOCUMENT_MACROS = 1 << 11,
 };
 
 enum map_cluster_capability { /* what the query (N1QL_) and search service of the whole cluster can do */
-    MAP_N1QL_PREPARED = 1 << 0, MAP_N1QL_COST_BASED = 1 << 1, MAP_N1QL_INDEX_ADVISOR = 1 << 2,
-    MAP_N1QL_JAVASCRIPT = 1 << 3, MAP_N1QL_INLINE = 1 << 4, MAP_N1QL_READ_FROM_REPLICA = 1 << 5,
-    MAP_SEARCH_VECTOR = 1 << 6, MAP_SEARCH_SCOPED_INDEX = 1 << 7,
+                              MAP_N1QL_PREPARED = 1 << 0,
+                              MAP_N1QL_COST_BASED = 1 << 1,
+                              MAP_N1QL_INDEX_ADVISOR = 1 << 2,
+                              MAP_N1QL_JAVASCRIPT = 1 << 3,
+                              MAP_N1QL_INLINE = 1 << 4,
+                              MAP_N1QL_READ_FROM_REPLICA = 1 << 5,
+                              MAP_SEARCH_VECTOR = 1 << 6,
+                              MAP_SEARCH_SCOPED_INDEX = 1 << 7,
 };
 
 enum { MAP_BYTES_MAX = 16 * 1024 * 1024, MAP_NODES_MAX = 4096, MAP_ROW_MAX = 16, MAP_VBUCKETS_MAX = 32768 };
@@ -86,7 +100,10 @@ bool map_supersedes(const struct map *now, const struct map *next);
 /** CRC-32 (IEEE, as zlib), slicing-by-8. */
 uint32_t crc32_of(struct divan_bytes data);
 /** The hash of a key before the modulo; vBucket = hash % m->vbuckets. The key without its collection prefix. */
-static inline uint32_t vbucket_hash(struct divan_bytes key) { return crc32_of(key) >> 16 & 0x7fff; }
+static inline uint32_t vbucket_hash(struct divan_bytes key)
+{
+    return crc32_of(key) >> 16 & 0x7fff;
+}
 static inline uint16_t map_vbucket(const struct map *m, struct divan_bytes key)
 {
     return m->vbuckets ? (uint16_t)(vbucket_hash(key) % m->vbuckets) : 0;

@@ -98,8 +98,7 @@ static void an_open_client_recovers(void **state)
         if (!rc) probe_wait(&p, had + 1);
         mem_fail_at(0);
         bool works = false; /* the fault may have hit the node's side of the new connection */
-        for (int tries = 0; tries < 3 && !works; tries++)
-            works = !probe_code(probe_do(&p, KIND_UPSERT, "k", "value"));
+        for (int tries = 0; tries < 3 && !works; tries++) works = !probe_code(probe_do(&p, KIND_UPSERT, "k", "value"));
         assert_true(works);
     }
     probe_close(&p);

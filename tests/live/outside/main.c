@@ -9,8 +9,8 @@ int main(int argc, char **argv)
     divan_cluster *cluster;
     divan_result *result = NULL;
     if (argc != 4) return 2;
-    if (divan_cluster_open(&cluster, argv[1],
-                           &(struct divan_cluster_options){.username = argv[2], .password = argv[3]}, &err))
+    if (divan_cluster_open(&cluster, argv[1], &(struct divan_cluster_options){.username = argv[2], .password = argv[3]},
+                           &err))
         return fprintf(stderr, "%s\n", err.message), 1;
     divan_collection *people = divan_cluster_collection(cluster, NULL, NULL, NULL, &err);
     if (!people || divan_upsert(people, divan_str("ada"), divan_str("{\"born\": 1815}"), NULL, NULL, &err) ||
