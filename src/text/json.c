@@ -5,9 +5,21 @@
 
 /* ---- walking */
 
+/* What a byte means between tokens. */
+enum byte_class { PLAIN, BLANK, COMMA_OR_COLON, QUOTE, OPENS, CLOSES };
+
+static const uint8_t classes[256] = {
+    [' '] = BLANK, ['\n'] = BLANK, ['\r'] = BLANK, ['\t'] = BLANK, [','] = COMMA_OR_COLON, [':'] = COMMA_OR_COLON,
+    ['"'] = QUOTE, ['{'] = OPENS,  ['['] = OPENS,  ['}'] = CLOSES, [']'] = CLOSES,
+};
+
+static enum byte_class class_of(char c)
+{
+    return classes[(unsigned char)c];
+}
 static bool is_blank(char c)
 {
-    return c == ' ' || c == '\n' || c == '\r' || c == '\t';
+    return class_of(c) == BLANK;
 }
 
 static const char *after_blanks(const char *at, const char *end)
@@ -28,12 +40,13 @@ static const char *after_container(const char *at, const char *end)
 {
     size_t depth = 0;
     while (at < end) {
-        if (*at == '"') {
+        enum byte_class class = class_of(*at);
+        if (class == QUOTE) {
             if (!(at = after_string(at, end))) return NULL;
             continue;
         }
-        if (*at == '{' || *at == '[') depth++;
-        if ((*at == '}' || *at == ']') && --depth == 0) return at + 1;
+        if (class == OPENS) depth++;
+        if (class == CLOSES && --depth == 0) return at + 1;
         at++;
     }
     return NULL;
@@ -42,7 +55,7 @@ static const char *after_container(const char *at, const char *end)
 static const char *after_scalar(const char *at, const char *end)
 {
     const char *start = at;
-    while (at < end && !is_blank(*at) && !strchr(",:]}[{\"", *at)) at++;
+    while (at < end && *at && class_of(*at) == PLAIN) at++;
     return at > start ? at : NULL;
 }
 
@@ -250,6 +263,7 @@ bool json_string_is(struct divan_bytes string, struct divan_bytes name)
     struct unescaper u;
     char scratch[4];
     if (!unescape_begin(&u, string)) return false;
+    if (!memchr(string.data, '\\', string.len)) return bytes_equal(bytes_slice(string, 1, string.len - 2), name);
     for (size_t at = 0;;) {
         struct divan_bytes piece = unescape_next(&u, scratch);
         if (!piece.len) return !u.bad && at == name.len;

@@ -33,14 +33,28 @@ static uint64_t zero_bytes(uint64_t v)
     return (v - EACH(1)) & ~v & EACH(0x80);
 }
 
+/* The high bit of each of the eight bytes at `at` that is special in a string; bytes in front of the first are exact. */
+static uint64_t special_bytes(const uint8_t *at, uint64_t high)
+{
+    uint64_t v;
+    memcpy(&v, at, 8);
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    v = __builtin_bswap64(v); /* the first byte is the lowest, so that borrows run away from it */
+#endif
+    uint64_t control = (v - EACH(0x20)) & ~v & EACH(0x80);
+    return control | zero_bytes(v ^ EACH('"')) | zero_bytes(v ^ EACH('\\')) | (v & high);
+}
+
 /* Steps over bytes that mean nothing special in a string. */
 static void skip_plain(struct check *c)
 {
-    uint64_t high = c->flags & JSON_UTF8 ? EACH(0x80) : 0, v;
+    uint64_t high = c->flags & JSON_UTF8 ? EACH(0x80) : 0;
     while (c->end - c->at >= 8) {
-        memcpy(&v, c->at, 8);
-        uint64_t control = (v - EACH(0x20)) & ~v & EACH(0x80);
-        if (control | zero_bytes(v ^ EACH('"')) | zero_bytes(v ^ EACH('\\')) | (v & high)) break;
+        uint64_t special = special_bytes(c->at, high);
+        if (special) {
+            c->at += __builtin_ctzll(special) / 8;
+            return;
+        }
         c->at += 8;
     }
     uint8_t top = c->flags & JSON_UTF8 ? 0x80 : 0;
