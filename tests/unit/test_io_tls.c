@@ -515,9 +515,9 @@ static void bad_material_is_refused(void **state)
     static const char *const bad[] = {"evil,DNS:other"};
     assert_int_equal(selfsigned_cert(&ca, bad, 1, now_s(), 1, &none, &err), DIVAN_ERR_INVALID_ARGUMENT);
     assert_int_equal(selfsigned_cert(&ca, NULL, 0, now_s(), 1, &none, &err), DIVAN_ERR_INVALID_ARGUMENT);
-    assert_int_equal(
-        selfsigned_cert(&(struct selfsigned){"", ""}, (const char *const[]){"a"}, 1, now_s(), 1, &none, &err),
-        DIVAN_ERR_INVALID_ARGUMENT);
+    assert_int_equal(selfsigned_cert(&(struct selfsigned){(char[]){""}, (char[]){""}}, (const char *const[]){"a"}, 1,
+                                     now_s(), 1, &none, &err),
+                     DIVAN_ERR_INVALID_ARGUMENT);
     io_tls_release(NULL);
     free_certificates();
 }
