@@ -154,6 +154,28 @@ static void a_broken_reader_stays_broken_and_says_where(void **state)
     http_reader_free(r);
 }
 
+static void every_failed_allocation_is_survived(void **state)
+{
+    for (uint64_t n = 1;; n++) {
+        struct divan_bytes input = divan_str("POST /a%20b?x HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello");
+        const struct http_message *m = NULL;
+        struct divan_error err;
+        int64_t live = mem_live();
+        mem_fail_at(n);
+        struct http_reader *r = http_reader_new(HTTP_READS_REQUESTS, NULL);
+        enum http_event event = r ? http_reader_feed(r, &input, &m, &err) : HTTP_BROKEN;
+        mem_fail_at(0);
+        if (r && event == HTTP_BROKEN) {
+            assert_int_equal(err.code, DIVAN_ERR_OUT_OF_MEMORY);
+            assert_int_equal(http_reader_broken_status(r), 503);
+        }
+        http_reader_free(r);
+        assert_int_equal(mem_live(), live);
+        if (event == HTTP_DONE) return;
+        assert_int_equal(event, HTTP_BROKEN);
+    }
+}
+
 static void headers_are_found_in_any_case(void **state)
 {
     struct http_reader *r = http_reader_new(HTTP_READS_REQUESTS, NULL);
@@ -243,6 +265,7 @@ int main(void)
         cmocka_unit_test(messages_are_read_however_they_are_cut),
         cmocka_unit_test(a_response_to_head_has_no_body),
         cmocka_unit_test(a_broken_reader_stays_broken_and_says_where),
+        cmocka_unit_test(every_failed_allocation_is_survived),
         cmocka_unit_test(headers_are_found_in_any_case),
         cmocka_unit_test(messages_are_written),
         cmocka_unit_test(escapes_forms_and_base64_are_coded),
