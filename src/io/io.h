@@ -15,9 +15,9 @@
 #include "base/list.h"
 #include "base/rand.h"
 
-#define IO_NEVER UINT64_MAX
+#define IO_NEVER  UINT64_MAX
 #define NS_PER_MS UINT64_C(1000000)
-#define NS_PER_S UINT64_C(1000000000)
+#define NS_PER_S  UINT64_C(1000000000)
 
 struct io_loop;
 struct io_stream;
@@ -66,7 +66,10 @@ void io_timer_init(struct io_timer *, struct io_loop *, void (*fn)(void *user), 
 /** (Re)starts: fn runs once, not before at_ns (absolute, past = next turn of the loop). false: out of memory. */
 bool io_timer_start(struct io_timer *, uint64_t at_ns);
 void io_timer_stop(struct io_timer *); /**< fine when not running */
-static inline bool io_timer_running(const struct io_timer *t) { return t->position != 0; }
+static inline bool io_timer_running(const struct io_timer *t)
+{
+    return t->position != 0;
+}
 
 /* ---- addresses and names */
 
@@ -128,8 +131,9 @@ struct io_stream *io_connect(struct io_loop *, const struct io_addr *, const str
                              struct divan_error *err);
 /** Sets who is told (an accepted stream starts without; set it in the accept callback). */
 void io_stream_handle(struct io_stream *, const struct io_handler *, void *user);
-/** Asks for the end: pending output is dropped unless flush is set (then sent first, at most ~1 s). `closed` follows
- * later, never from inside. No other callback comes any more. */
+/** Asks for the end: pending output is dropped unless flush is set (then it is sent, and the peer's end awaited so that
+ * the last bytes are not lost to a reset; both within 1 s). `closed` follows later, never from inside. No other callback
+ * comes any more. */
 void io_stream_close(struct io_stream *, bool flush);
 
 /** What has arrived and not been consumed, contiguous. Valid until the next consume or return to the loop, unless pinned:

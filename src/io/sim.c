@@ -276,8 +276,8 @@ void sim_free(struct sim *s)
     }
     for (size_t i = 0; i < s->held_count; i++)
         if (s->held[i].conn) sim_conn_release(s->held[i].conn);
-    for (struct link *it; (it = list_take_first(&s->hosts));) free(container_of(it, struct sim_host, link));
-    for (struct link *it; (it = list_take_first(&s->names));) free(container_of(it, struct sim_name, link));
+    list_each(&s->hosts, it) free(container_of(it, struct sim_host, link));
+    list_each(&s->names, it) free(container_of(it, struct sim_name, link));
     free(s->heap);
     free(s->held);
     free(s->rules);

@@ -1,3 +1,4 @@
+#include <assert.h>
 #include <errno.h>
 
 #include "base/alloc.h"
@@ -14,6 +15,7 @@ struct sim_listener {
 
 static uint16_t next_port(struct sim_host *h)
 {
+    assert(h); /* every loop has its host */
     if (h->next_port < 49152) h->next_port = 49152;
     return h->next_port++;
 }
