@@ -88,7 +88,7 @@ void doc_remove(void *array, size_t *count, size_t at, size_t element_size)
 static void doc_defaults(struct doc *d)
 {
     d->revision = (struct map_revision){1, 1};
-    d->uuid = d->name = d->admin = "";
+    d->uuid = d->name = d->admin = d->ca_cert = d->ca_key = "";
     d->vbuckets = 1024;
     d->quotas = (struct doc_quotas){.kv = 2048, .index = 512, .fts = 512, .cbas = 1024, .eventing = 256};
     d->auto_failover = (struct doc_auto_failover){

@@ -158,8 +158,9 @@ struct doc {
     int64_t nodes_rev;            /* the document's rev when something that the global configuration shows changed */
     const char *uuid;             /* the cluster's */
     const char *name;
-    bool provisioned;  /* an administrator exists: from now on credentials count */
-    const char *admin; /* "" until then */
+    bool provisioned;             /* an administrator exists: from now on credentials count */
+    const char *admin;            /* "" until then */
+    const char *ca_cert, *ca_key; /* PEM: the authority that signs the certificates of nodes */
     struct doc_key admin_keys[DOC_HASHES];
     uint16_t vbuckets;       /* of new buckets */
     uint32_t expected_nodes; /* buckets get their first map when this many are there; 0 = at once */

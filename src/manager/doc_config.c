@@ -50,8 +50,10 @@ static const struct port_name port_names[] = {
 };
 enum { PORT_NAMES = sizeof port_names / sizeof *port_names };
 
+/* Only services the node was set up for: a port alone, such as that of the views to come, is no offer. */
 static uint16_t port_of(const struct doc_node *n, const struct port_name *p)
 {
+    if (p->service != SVC_MGMT && !(n->services >> p->service & 1)) return 0;
     return (p->tls ? n->ports.tls : n->ports.plain)[p->service];
 }
 

@@ -208,6 +208,8 @@ static const struct field doc_fields[] = {
     F(struct doc, K_TEXT, "name", name),
     F(struct doc, K_BOOL, "provisioned", provisioned),
     F(struct doc, K_TEXT, "admin", admin),
+    F(struct doc, K_TEXT, "caCert", ca_cert),
+    F(struct doc, K_TEXT, "caKey", ca_key),
     F(struct doc, K_KEYS, "adminKeys", admin_keys),
     F(struct doc, K_U16, "vbuckets", vbuckets, .max = 1024),
     F(struct doc, K_U32, "expectedNodes", expected_nodes),

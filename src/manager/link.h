@@ -1,4 +1,4 @@
-/* What a manager and a node say to each other: JSON objects, one per message of a channel. A node says `hello` once, then
+/* What a manager and a node say to each other: JSON objects, one per message of a channel. A node says `hello` first (and again when it listens on other ports), then
  * asks and tells what it applied; the manager pushes the document whenever it changes and answers, always in the order in
  * which things happened, so that the answer to a question comes after the document that the question made. */
 #ifndef DIVAN_MANAGER_LINK_H

@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "io/selfsigned.h"
 #include "manager/channel.h"
 #include "manager/link.h"
 #include "manager/plan.h"
@@ -131,13 +132,15 @@ static void on_hello(struct member *m, const struct link_message *msg)
         refuse(m, err.code ? err.message : "a node needs a uuid of 32 digits");
     else if (strlen(msg->token) != strlen(mg->token) || strcmp(msg->token, mg->token) != 0)
         refuse(m, "the token is not the one this manager was started with");
+    else if (m->uuid[0] && strcmp(m->uuid, said.uuid) != 0) refuse(m, "the node says that it is another one now");
     else if (revision_compare(msg->revision, mg->doc->revision) > 0)
         refuse(m, "the node has a newer document than this manager: it belongs to another cluster or to a lost state");
     else {
         snprintf(m->uuid, sizeof m->uuid, "%s", said.uuid);
         channel_trust(m->channel);
         execute(mg, &(struct manager_request){.op = "node_hello", .body = msg->node, .user = ""}, &reply);
-        if (reply.status >= 300) refuse(m, "the node could not be taken in");
+        buf_u8(&reply.body, 0);
+        if (reply.status >= 300) refuse(m, reply.body.failed ? "out of memory" : (char *)reply.body.data);
         plan_reply_fini(&reply);
     }
     doc_release(scratch);
@@ -163,7 +166,7 @@ static void on_message(void *user, struct divan_bytes text)
     struct divan_error err = {0};
     enum divan_code rc = link_read(text, &msg, &err);
     if (rc) refuse(m, err.message);
-    else if (msg.type == LINK_HELLO && !m->uuid[0]) on_hello(m, &msg);
+    else if (msg.type == LINK_HELLO) on_hello(m, &msg);
     else if (msg.type == LINK_ASK && m->uuid[0]) on_ask(m, &msg);
     else if (msg.type == LINK_APPLIED && m->uuid[0]) m->applied = msg.revision;
     else refuse(m, "that message is not due");
@@ -290,6 +293,23 @@ enum divan_code manager_provision(struct manager *mg, const struct manager_setup
 
 /* ---------------------------------------------------------------- life */
 
+/* Certificates of nodes are signed by one authority, so that a client needs to trust one certificate for the cluster. */
+static enum divan_code make_authority(struct manager *mg, struct divan_error *err)
+{
+    enum { DAYS = 3650 };
+    struct selfsigned ca = {0};
+    char name[64];
+    snprintf(name, sizeof name, "Divan local cluster %.8s", mg->doc->uuid);
+    enum divan_code rc = selfsigned_ca(name, (int64_t)(io_wall_ns(mg->loop) / NS_PER_S), DAYS, &ca, err);
+    if (!rc) {
+        mg->doc->ca_cert = doc_text(mg->doc, ca.cert_pem);
+        mg->doc->ca_key = doc_text(mg->doc, ca.key_pem);
+        if (doc_failed(mg->doc)) rc = err_oom(err);
+    }
+    selfsigned_fini(&ca);
+    return rc;
+}
+
 static enum divan_code load(struct manager *mg, const struct manager_options *o, struct divan_error *err)
 {
     struct buf json = {.limit = 0};
@@ -301,6 +321,7 @@ static enum divan_code load(struct manager *mg, const struct manager_options *o,
         mg->doc = doc_new();
         if (!mg->doc || !plan_found(mg->doc, io_rng(mg->loop))) rc = err_oom(err);
         if (!rc) mg->doc->vbuckets = o->vbuckets ? o->vbuckets : VBUCKETS_DEFAULT;
+        if (!rc) rc = make_authority(mg, err);
         if (!rc) rc = save(mg, mg->doc, err);
     }
     buf_fini(&json);

@@ -10,6 +10,7 @@ struct engine_listener {
     struct link link;
     struct engine *engine;
     struct io_listener *io;
+    bool tls;
 };
 
 /* ---- life */
@@ -75,16 +76,23 @@ struct engine *engine_new(struct io_loop *loop, const struct engine_options *opt
     return e;
 }
 
+static void close_listeners(struct engine *e, bool only_tls)
+{
+    list_each(&e->listeners, link)
+    {
+        struct engine_listener *l = container_of(link, struct engine_listener, link);
+        if (only_tls && !l->tls) continue;
+        list_remove(link);
+        io_listener_close(l->io);
+        mem_free(l);
+    }
+}
+
 void engine_free(struct engine *e)
 {
     if (!e) return;
     io_timer_stop(&e->sweep_timer);
-    list_each(&e->listeners, link)
-    {
-        struct engine_listener *l = container_of(link, struct engine_listener, link);
-        io_listener_close(l->io);
-        mem_free(l);
-    }
+    close_listeners(e, false);
     list_each(&e->sessions, link) session_free(container_of(link, struct session, link));
     list_each(&e->buckets, link) node_bucket_free(container_of(link, struct bucket, link));
     account_table_fini(&e->accounts);
@@ -103,15 +111,16 @@ static void on_accept(void *user, struct io_stream *stream)
     session_open(l->engine, stream);
 }
 
-enum divan_code engine_listen_kv(struct engine *e, const struct io_addr *addr, struct io_addr *bound,
-                                 struct divan_error *err)
+static enum divan_code listen_on(struct engine *e, const struct io_addr *addr, struct io_tls *tls,
+                                 struct io_addr *bound, struct divan_error *err)
 {
     struct engine_listener *l = mem_zalloc(sizeof *l);
     if (!l) return err_oom(err);
     struct divan_error own;
     if (!err) err = &own;
     l->engine = e;
-    l->io = io_listen(e->loop, addr, on_accept, l, err);
+    l->tls = tls != NULL;
+    l->io = tls ? io_listen_tls(e->loop, addr, tls, on_accept, l, err) : io_listen(e->loop, addr, on_accept, l, err);
     if (!l->io) {
         mem_free(l);
         return err->code;
@@ -119,6 +128,23 @@ enum divan_code engine_listen_kv(struct engine *e, const struct io_addr *addr, s
     list_append(&e->listeners, &l->link);
     if (bound) *bound = *io_listener_addr(l->io);
     return DIVAN_OK;
+}
+
+enum divan_code engine_listen_kv(struct engine *e, const struct io_addr *addr, struct io_addr *bound,
+                                 struct divan_error *err)
+{
+    return listen_on(e, addr, NULL, bound, err);
+}
+
+enum divan_code engine_listen_kv_tls(struct engine *e, const struct io_addr *addr, struct io_tls *tls,
+                                     struct io_addr *bound, struct divan_error *err)
+{
+    return listen_on(e, addr, tls, bound, err);
+}
+
+void engine_unlisten_kv_tls(struct engine *e)
+{
+    close_listeners(e, true);
 }
 
 const struct io_addr *engine_kv_addr(const struct engine *e)

@@ -8,7 +8,7 @@
 #define DIVAN_NODE_ENGINE_H
 
 #include "base/log.h"
-#include "io/io.h"
+#include "io/tls.h"
 #include "topology/map.h"
 #include "wire/sasl.h"
 
@@ -28,6 +28,11 @@ void engine_free(struct engine *);
 /** Listens for key-value clients; *bound (may be NULL) is the address with the real port. Errors of io_listen(). */
 enum divan_code engine_listen_kv(struct engine *, const struct io_addr *, struct io_addr *bound,
                                  struct divan_error *err);
+/** The same with TLS beneath; tls is retained. */
+enum divan_code engine_listen_kv_tls(struct engine *, const struct io_addr *, struct io_tls *tls, struct io_addr *bound,
+                                     struct divan_error *err);
+/** Stops listening with TLS (a new certificate is due); connections stay. */
+void engine_unlisten_kv_tls(struct engine *);
 /** The address of the first listener; NULL = none yet. */
 const struct io_addr *engine_kv_addr(const struct engine *);
 uint32_t engine_connections(const struct engine *); /**< open client connections */

@@ -8,6 +8,7 @@
 #include "node/engine.h"
 #include "node/http/facts.h"
 #include "node/http/rest.h"
+#include "node/secure.h"
 #include "node/uplink.h"
 
 struct node {
@@ -19,26 +20,31 @@ struct node {
     struct uplink *uplink;
     struct doc *doc;
     struct doc_node self;
-    char uuid[33], host[64], data_dir[1024];
+    struct secure secure;
+    struct node_options options; /* numbers and flags; texts are in the arrays below */
+    char uuid[33], host[64], listen_host[64], data_dir[1024];
+    bool introduced_again;
     void (*ready)(void *user);
     void *ready_user;
 };
 
 /* ---------------------------------------------------------------- who and where */
 
-/* Offsets from --port-base, and Couchbase's standard ports. */
-static const struct {
-    uint16_t offset, standard;
+/* Offsets from --port-base, and Couchbase's standard ports; with TLS in the second half. */
+static const struct place {
+    uint16_t offset, standard, tls_offset, tls_standard;
 } places[SVC_COUNT] = {
-    [SVC_KV] = {10, 11210},
-    [SVC_MGMT] = {0, 8091},
-    [SVC_VIEWS] = {2, 8092},
+    [SVC_KV] = {10, 11210, 7, 11207},
+    [SVC_MGMT] = {0, 8091, 50, 18091},
+    [SVC_VIEWS] = {2, 8092, 52, 18092},
 };
 
-static uint16_t port_for(const struct node_options *o, enum map_service service)
+static uint16_t port_for(const struct node_options *o, enum map_service service, bool tls)
 {
+    const struct place *p = &places[service];
     if (o->any_port) return 0;
-    return o->port_base ? (uint16_t)(o->port_base + places[service].offset) : places[service].standard;
+    if (o->port_base) return (uint16_t)(o->port_base + (tls ? p->tls_offset : p->offset));
+    return tls ? p->tls_standard : p->standard;
 }
 
 static bool is_one_of(const char *word, const char *const *list)
@@ -55,6 +61,7 @@ static void choose_host(struct node *n, const struct node_options *o)
     static const char *const all[] = {"0.0.0.0", "::", NULL}, *const usual[] = {"127.0.0.1", "::1", NULL};
     const char *host = o->host ? o->host : "127.0.0.1";
     bool everywhere = is_one_of(host, all);
+    text_copy(n->listen_host, sizeof n->listen_host, host);
     text_copy(n->host, sizeof n->host, everywhere ? (strchr(host, ':') ? "::1" : "127.0.0.1") : host);
     n->self.named = o->named || !is_one_of(n->host, usual);
 }
@@ -84,18 +91,71 @@ static enum divan_code choose_uuid(struct node *n, struct divan_error *err)
                : err_set(err, DIVAN_ERR_STATE_DIR, "cannot write %s: the data folder must exist and be writable", path);
 }
 
+/* ---------------------------------------------------------------- ports */
+
+static enum divan_code listen_one(struct node *n, enum map_service service, struct io_tls *tls, struct divan_error *err)
+{
+    struct io_addr at, bound;
+    enum divan_code rc = DIVAN_OK;
+    if (!io_addr_parse(&at, n->listen_host, port_for(&n->options, service, tls != NULL)))
+        return err_set(err, DIVAN_ERR_INVALID_ARGUMENT, "a node listens on a numeric address, not on \"%s\"",
+                       n->listen_host);
+    if (service != SVC_KV)
+        rc = rest_listen(n->rest, &at, tls, service == SVC_VIEWS ? REST_VIEWS : REST_MANAGEMENT, &bound, err);
+    else if (tls) rc = engine_listen_kv_tls(n->engine, &at, tls, &bound, err);
+    else rc = engine_listen_kv(n->engine, &at, &bound, err);
+    if (!rc) (tls ? n->self.ports.tls : n->self.ports.plain)[service] = bound.port;
+    return rc;
+}
+
+static enum divan_code listen_all(struct node *n, struct io_tls *tls, struct divan_error *err)
+{
+    static const enum map_service services[] = {SVC_KV, SVC_MGMT, SVC_VIEWS};
+    enum divan_code rc = DIVAN_OK;
+    for (size_t i = 0; !rc && i < sizeof services / sizeof *services; i++) rc = listen_one(n, services[i], tls, err);
+    return rc;
+}
+
+/* Listens with TLS as soon as there is an authority to sign a certificate, and again when the node gets a name that its
+ * certificate does not have. */
+static enum divan_code open_tls(struct node *n, const struct doc *d, struct divan_error *err)
+{
+    const struct doc_node *known = doc_find_node(d, n->uuid);
+    const char *name = known ? known->host : n->host;
+    if (!d->ca_cert[0] || secure_has(&n->secure, name)) return DIVAN_OK;
+    rest_unlisten_tls(n->rest);
+    engine_unlisten_kv_tls(n->engine);
+    memset(n->self.ports.tls, 0, sizeof n->self.ports.tls);
+    enum divan_code rc = secure_make(&n->secure, d, name, (int64_t)(io_wall_ns(n->loop) / NS_PER_S), err);
+    return rc ? rc : listen_all(n, n->secure.tls, err);
+}
+
 /* ---------------------------------------------------------------- the document */
+
+static bool ports_are_known(const struct node *n)
+{
+    const struct doc_node *known = doc_find_node(n->doc, n->uuid);
+    return known && memcmp(&known->ports, &n->self.ports, sizeof known->ports) == 0;
+}
 
 static void on_doc(void *user, const struct doc *d)
 {
     struct node *n = user;
     struct doc *before = n->doc;
-    bool first = !before;
+    struct divan_error err = {0};
     n->doc = doc_retain(d);
+    if (open_tls(n, n->doc, &err)) LOG_E(n->log, "the node does without TLS: %s", err.message);
+    if (!ports_are_known(n) && !n->introduced_again) {
+        n->introduced_again = true; /* once: should the manager not take it, the rest works all the same */
+        uplink_introduce(n->uplink);
+    } else n->introduced_again = false;
     apply_doc(n->engine, before, n->doc, n->uuid, n->log);
     rest_set_doc(n->rest, n->doc);
     doc_release(before);
-    if (first && n->ready) n->ready(n->ready_user);
+    if (!n->introduced_again && n->ready) {
+        n->ready(n->ready_user);
+        n->ready = NULL;
+    }
 }
 
 static bool on_ask(void *user, const struct manager_request *request, manager_reply_fn *fn, void *arg)
@@ -105,30 +165,6 @@ static bool on_ask(void *user, const struct manager_request *request, manager_re
 }
 
 /* ---------------------------------------------------------------- parts */
-
-static enum divan_code parse_host(const struct node_options *o, struct io_addr *out, struct divan_error *err)
-{
-    const char *host = o->host ? o->host : "127.0.0.1";
-    if (io_addr_parse(out, host, 0)) return DIVAN_OK;
-    return err_set(err, DIVAN_ERR_INVALID_ARGUMENT, "a node listens on a numeric address, not on \"%s\"", host);
-}
-
-static enum divan_code open_ports(struct node *n, const struct node_options *o, struct divan_error *err)
-{
-    struct io_addr at, bound;
-    struct map_ports *ports = &n->self.ports;
-    enum divan_code rc = parse_host(o, &at, err);
-    at.port = port_for(o, SVC_KV);
-    if (!rc) rc = engine_listen_kv(n->engine, &at, &bound, err);
-    if (!rc) ports->plain[SVC_KV] = bound.port;
-    at.port = port_for(o, SVC_MGMT);
-    if (!rc) rc = rest_listen(n->rest, &at, REST_MANAGEMENT, &bound, err);
-    if (!rc) ports->plain[SVC_MGMT] = bound.port;
-    at.port = port_for(o, SVC_VIEWS);
-    if (!rc) rc = rest_listen(n->rest, &at, REST_VIEWS, &bound, err);
-    if (!rc) ports->plain[SVC_VIEWS] = bound.port;
-    return rc;
-}
 
 static void describe(struct node *n, const struct node_options *o)
 {
@@ -158,8 +194,9 @@ static enum divan_code start_parts(struct node *n, const struct node_options *o,
     if (!rc && !(n->engine = engine_new(n->loop, NULL, o->log, err))) rc = err->code;
     rest.engine = n->engine;
     if (!rc && !(n->rest = rest_new(n->loop, &rest, err))) rc = err->code;
-    if (!rc) rc = open_ports(n, o, err);
+    if (!rc) rc = listen_all(n, NULL, err);
     if (!rc) rc = start_manager(n, o, err);
+    if (!rc && (n->own || o->manager)) rc = open_tls(n, manager_doc(n->own ? n->own : o->manager), err);
     if (rc) return rc;
 
     struct uplink_options up = {.manager = n->own ? n->own : o->manager,
@@ -189,6 +226,7 @@ struct node *node_new(struct io_loop *loop, const struct node_options *o, void (
     n->log = o->log;
     n->ready = ready;
     n->ready_user = user;
+    n->options = *o;
     text_copy(n->data_dir, sizeof n->data_dir, o->data_dir ? o->data_dir : "");
     choose_host(n, o);
     if (start_parts(n, o, err) == DIVAN_OK) return n;
@@ -204,6 +242,7 @@ void node_free(struct node *n)
     rest_free(n->rest);
     manager_free(n->own);
     engine_free(n->engine);
+    secure_fini(&n->secure);
     doc_release(n->doc);
     mem_free(n);
 }

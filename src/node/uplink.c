@@ -170,20 +170,31 @@ static struct channel *reach(struct uplink *u)
     return s ? channel_over(u->loop, s, CHANNEL_MESSAGE_MAX) : NULL;
 }
 
+static bool say_hello(struct uplink *u)
+{
+    struct buf text = {.limit = 64 * 1024};
+    link_put_hello(&text, u->o.manager ? manager_token(u->o.manager) : u->o.token, u->o.self,
+                   u->doc ? u->doc->revision : (struct map_revision){0, 0});
+    bool said = !text.failed && channel_send(u->channel, buf_view(&text));
+    buf_fini(&text);
+    return said;
+}
+
+void uplink_introduce(struct uplink *u)
+{
+    if (u->channel) say_hello(u);
+}
+
 static void connect_now(void *user)
 {
     struct uplink *u = user;
-    struct buf text = {.limit = 64 * 1024};
     u->channel = reach(u);
     if (!u->channel) {
         away(u);
         return;
     }
     channel_handle(u->channel, &handler, u);
-    link_put_hello(&text, u->o.manager ? manager_token(u->o.manager) : u->o.token, u->o.self,
-                   u->doc ? u->doc->revision : (struct map_revision){0, 0});
-    if (text.failed || !channel_send(u->channel, buf_view(&text))) away(u);
-    buf_fini(&text);
+    if (!say_hello(u)) away(u);
 }
 
 struct uplink *uplink_new(struct io_loop *loop, const struct uplink_options *o, struct divan_error *err)

@@ -25,6 +25,8 @@ struct uplink_options {
 struct uplink *uplink_new(struct io_loop *, const struct uplink_options *, struct divan_error *err);
 /** Pending questions get no answer. NULL is fine. */
 void uplink_free(struct uplink *);
+/** Says again who the node is: its ports have changed. Nothing while the manager is away: that is said when it is back. */
+void uplink_introduce(struct uplink *);
 /** fn runs exactly once, later. false: out of memory. */
 bool uplink_ask(struct uplink *, const struct manager_request *, manager_reply_fn *fn, void *arg);
 bool uplink_is_up(const struct uplink *);

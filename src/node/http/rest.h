@@ -4,7 +4,7 @@
 #define DIVAN_NODE_HTTP_REST_H
 
 #include "base/log.h"
-#include "io/io.h"
+#include "io/tls.h"
 #include "manager/manager.h"
 
 struct rest;
@@ -26,9 +26,10 @@ struct rest_options {
 
 /** NULL with err filled: OUT_OF_MEMORY. Options are copied, what they point to is borrowed. */
 struct rest *rest_new(struct io_loop *, const struct rest_options *, struct divan_error *err);
-/** Errors of io_listen(). bound may be NULL. */
-enum divan_code rest_listen(struct rest *, const struct io_addr *, enum rest_service, struct io_addr *bound,
-                            struct divan_error *err);
+/** tls NULL = plain. Errors of io_listen(). bound may be NULL. */
+enum divan_code rest_listen(struct rest *, const struct io_addr *, struct io_tls *tls, enum rest_service,
+                            struct io_addr *bound, struct divan_error *err);
+void rest_unlisten_tls(struct rest *); /**< stops listening with TLS; connections stay */
 /** The document that holds from now on (a reference is kept): streams and waiting requests are told. */
 void rest_set_doc(struct rest *, const struct doc *);
 /** Closes listeners and connections. Pending questions must not be answered any more. NULL is fine. */

@@ -207,7 +207,8 @@ void get_ui(struct exchange *x)
 
 void get_certificate(struct exchange *x)
 {
-    x_not_found(x);
+    if (x->doc->ca_cert[0]) x_text(x, 200, x->doc->ca_cert);
+    else x_not_found(x);
 }
 
 void get_views_root(struct exchange *x)

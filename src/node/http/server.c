@@ -420,18 +420,36 @@ struct rest *rest_new(struct io_loop *loop, const struct rest_options *o, struct
     return r;
 }
 
-enum divan_code rest_listen(struct rest *r, const struct io_addr *addr, enum rest_service service,
+enum divan_code rest_listen(struct rest *r, const struct io_addr *addr, struct io_tls *tls, enum rest_service service,
                             struct io_addr *bound, struct divan_error *err)
 {
     struct divan_error local;
+    struct rest_listener *l = NULL;
+    io_accept_fn *fn = service == REST_VIEWS ? accept_views : accept_management;
     if (!err) err = &local;
-    if (r->listener_count == sizeof r->listeners / sizeof *r->listeners)
-        return err_set(err, DIVAN_ERR_INVALID_ARGUMENT, "the REST interface listens on too many addresses");
-    struct io_listener *l = io_listen(r->loop, addr, service == REST_VIEWS ? accept_views : accept_management, r, err);
-    if (!l) return err->code;
-    r->listeners[r->listener_count++] = l;
-    if (bound) *bound = *io_listener_addr(l);
+    for (size_t i = 0; i < sizeof r->listeners / sizeof *r->listeners && !l; i++)
+        if (!r->listeners[i].io) l = &r->listeners[i];
+    if (!l) return err_set(err, DIVAN_ERR_INVALID_ARGUMENT, "the REST interface listens on too many addresses");
+    l->io = tls ? io_listen_tls(r->loop, addr, tls, fn, r, err) : io_listen(r->loop, addr, fn, r, err);
+    if (!l->io) return err->code;
+    l->tls = tls != NULL;
+    if (bound) *bound = *io_listener_addr(l->io);
     return DIVAN_OK;
+}
+
+static void close_listeners(struct rest *r, bool only_tls)
+{
+    for (size_t i = 0; i < sizeof r->listeners / sizeof *r->listeners; i++) {
+        struct rest_listener *l = &r->listeners[i];
+        if (!l->io || (only_tls && !l->tls)) continue;
+        io_listener_close(l->io);
+        l->io = NULL;
+    }
+}
+
+void rest_unlisten_tls(struct rest *r)
+{
+    close_listeners(r, true);
 }
 
 void rest_set_doc(struct rest *r, const struct doc *d)
@@ -451,7 +469,7 @@ void rest_set_doc(struct rest *r, const struct doc *d)
 void rest_free(struct rest *r)
 {
     if (!r) return;
-    for (size_t i = 0; i < r->listener_count; i++) io_listener_close(r->listeners[i]);
+    close_listeners(r, false);
     list_each(&r->connections, it)
     {
         struct connection *c = container_of(it, struct connection, links);

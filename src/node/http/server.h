@@ -9,9 +9,10 @@ struct rest {
     struct io_loop *loop;
     struct rest_options options;
     const struct doc *doc; /* NULL before the first */
-    struct io_listener *listeners[8];
-    enum rest_service services[8];
-    size_t listener_count;
+    struct rest_listener {
+        struct io_listener *io; /* NULL = free */
+        bool tls;
+    } listeners[8];
     struct list connections;
     struct auth_cache auth;
     uint64_t started_ns;
