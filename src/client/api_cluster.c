@@ -111,12 +111,9 @@ static enum divan_code open_cluster(struct divan_cluster **out, const char *conn
     return rc;
 }
 
-enum divan_code divan_cluster_open_versioned(uint32_t api_version, divan_cluster **out, const char *connstr,
-                                             const struct divan_cluster_options *options, struct divan_error *err)
+static enum divan_code check_open(uint32_t api_version, divan_cluster **out, const char *connstr,
+                                  struct divan_error *err)
 {
-    struct divan_error unused;
-    if (!err) err = &unused;
-    memset(err, 0, sizeof *err);
     if (!api_version || api_version > DIVAN_API_VERSION)
         return err_set(
             err, DIVAN_ERR_OPTION_API_VERSION,
@@ -124,7 +121,17 @@ enum divan_code divan_cluster_open_versioned(uint32_t api_version, divan_cluster
             api_version, DIVAN_API_VERSION);
     if (!out) return err_set(err, DIVAN_ERR_HANDLE_NULL, "the pointer for the cluster handle is NULL");
     if (!connstr) return err_set(err, DIVAN_ERR_CONNSTR_EMPTY, "the connection string is NULL");
-    enum divan_code rc = open_cluster(out, connstr, options, err);
+    return DIVAN_OK;
+}
+
+enum divan_code divan_cluster_open_versioned(uint32_t api_version, divan_cluster **out, const char *connstr,
+                                             const struct divan_cluster_options *options, struct divan_error *err)
+{
+    struct divan_error unused;
+    if (!err) err = &unused;
+    memset(err, 0, sizeof *err);
+    enum divan_code rc = check_open(api_version, out, connstr, err);
+    if (!rc) rc = open_cluster(out, connstr, options, err);
     if (rc) err_where(err, "open", NULL);
     return rc;
 }
