@@ -41,17 +41,25 @@ static enum divan_code fetch(const struct map_args *args, struct buf *json, char
     enum divan_code rc = target_choose(&args->connect, &target, err);
     if (!rc) rc = connstr_parse(target.connstr, &cs, err);
     if (!rc) rc = connstr_check_seeds(&cs, err);
+    if (!rc && cs.tls)
+        rc = err_set(err, DIVAN_ERR_FEATURE_NOT_AVAILABLE,
+                     "divan map does not ask over TLS: save the configuration of the bucket and give it with --config");
     const char *bucket = target.bucket ? target.bucket : cs.bucket;
     if (!rc && !bucket) rc = err_set(err, DIVAN_ERR_NO_BUCKET, "the map belongs to a bucket: name it with --bucket");
+    uint16_t port = rc ? 0 : target.is_local ? target.local.nodes[0].mgmt : connstr_mgmt_port(&cs, &cs.hosts[0]);
+    if (!rc && !port)
+        rc = err_set(
+            err, DIVAN_ERR_CONNSTR_PORT_TYPE,
+            "divan map asks the management port, and the connection string names a key-value port alone: write "
+            "%s:%u=http",
+            cs.hosts[0].name, MGMT_PORT);
     if (!rc) {
-        uint16_t port = target.is_local ? target.local.nodes[0].mgmt : connstr_mgmt_port(&cs, &cs.hosts[0]);
         text_copy(host, host_cap, target.is_local ? target.local.nodes[0].host : cs.hosts[0].name);
-        if (strcmp(host, "localhost") == 0) text_copy(host, host_cap, "127.0.0.1");
         buf_put_str(&path, "/pools/default/b/");
         percent_encode(divan_str(bucket), false, &path);
         const struct rest_request request = {
             .host = host,
-            .port = port ? port : MGMT_PORT,
+            .port = port,
             .user = target.username,
             .password = target.password,
             .method = "GET",

@@ -1,12 +1,15 @@
 #include "cli/rest.h"
 
+#include <stdio.h>
+
 #include "base/alloc.h"
 #include "base/error.h"
 #include "text/http.h"
 
 struct rest_call {
     struct io_loop *loop;
-    struct io_stream *stream; /* NULL once its end was told */
+    struct io_lookup *lookup; /* while the name is looked up */
+    struct io_stream *stream; /* after that; its end frees the call */
     struct io_timer timer;
     struct http_reader *reader;
     struct buf request;
@@ -24,14 +27,22 @@ static void call_free(struct rest_call *c)
     mem_free(c);
 }
 
-/* Tells the outcome once and asks the stream to end; the memory goes when the stream has ended. */
+/* The memory goes when the stream has ended; without a stream, now. */
+static void let_go(struct rest_call *c)
+{
+    io_lookup_cancel(c->lookup);
+    if (c->stream) io_stream_close(c->stream, false);
+    else call_free(c);
+}
+
+/* Tells the outcome once. */
 static void finish(struct rest_call *c, unsigned status, struct divan_bytes body, const struct divan_error *err)
 {
     rest_done_fn *fn = c->fn;
     c->fn = NULL;
     io_timer_stop(&c->timer);
-    io_stream_close(c->stream, false);
     if (fn) fn(c->user, status, body, err);
+    let_go(c);
 }
 
 static void on_opened(void *user)
@@ -88,10 +99,10 @@ static const struct io_handler handler = {.opened = on_opened, .data = on_data, 
 
 static void put_request(const struct rest_request *r, struct buf *out)
 {
-    char host[64];
-    struct io_addr addr;
+    char host[300];
+    snprintf(host, sizeof host, strchr(r->host, ':') ? "[%.255s]:%u" : "%.255s:%u", r->host, r->port);
     http_put_request(out, r->method, r->target);
-    if (io_addr_parse(&addr, r->host, r->port)) http_put_header(out, "Host", io_addr_text(&addr, host, sizeof host));
+    http_put_header(out, "Host", host);
     if (r->user) http_put_basic_auth(out, divan_str(r->user), divan_str(r->password ? r->password : ""));
     http_put_header(out, "Accept", "application/json");
     http_put_header(out, "Connection", "close");
@@ -99,26 +110,30 @@ static void put_request(const struct rest_request *r, struct buf *out)
     http_put_body(out, r->form);
 }
 
+static void on_address(void *user, const struct io_addr *addrs, size_t count, const struct divan_error *err)
+{
+    struct rest_call *c = user;
+    c->lookup = NULL;
+    if (count) c->stream = io_connect(c->loop, &addrs[0], &handler, c, &c->err);
+    else c->err = *err;
+    if (!c->stream) finish(c, 0, bytes_of(NULL, 0), &c->err);
+}
+
 struct rest_call *rest_start(struct io_loop *loop, const struct rest_request *r, rest_done_fn *fn, void *user,
                              struct divan_error *err)
 {
-    struct io_addr addr;
-    if (!io_addr_parse(&addr, r->host, r->port)) {
-        err_set(err, DIVAN_ERR_INVALID_ARGUMENT, "\"%s\" is not a numeric address", r->host);
-        return NULL;
-    }
     struct rest_call *c = mem_zalloc(sizeof *c);
     if (!c) return err_oom(err), NULL;
     *c = (struct rest_call){.loop = loop, .request = {.limit = 1 << 20}, .fn = fn, .user = user};
-    io_addr_text(&addr, c->where, sizeof c->where);
+    snprintf(c->where, sizeof c->where, "%.50s:%u", r->host, r->port);
     io_timer_init(&c->timer, loop, on_timeout, c);
     c->reader = http_reader_new(HTTP_READS_RESPONSES, NULL);
     put_request(r, &c->request);
     uint64_t timeout_ns = (r->timeout_ms ? r->timeout_ms : 5000) * NS_PER_MS;
     bool ok = c->reader && !c->request.failed && io_timer_start(&c->timer, io_now_ns(loop) + timeout_ns);
     if (!ok) err_oom(err);
-    else c->stream = io_connect(loop, &addr, &handler, c, err);
-    if (c->stream) return c;
+    else c->lookup = io_lookup_start(loop, r->host, r->port, IO_ANY, on_address, c, err);
+    if (c->lookup) return c;
     call_free(c);
     return NULL;
 }
@@ -128,7 +143,7 @@ void rest_cancel(struct rest_call *c)
     if (!c || !c->fn) return;
     c->fn = NULL;
     io_timer_stop(&c->timer);
-    io_stream_close(c->stream, false);
+    let_go(c);
 }
 
 /* ---- waiting */
@@ -158,6 +173,10 @@ enum divan_code rest_do(const struct rest_request *r, struct buf *body, struct d
     enum divan_code rc = call ? DIVAN_OK : err->code;
     if (!rc && w.err.code) *err = w.err, rc = w.err.code;
     if (!rc && w.body.failed) rc = err_oom(err);
+    if (!rc && (w.status == 401 || w.status == 403))
+        rc = err_set(err, DIVAN_ERR_AUTHENTICATION_FAILURE,
+                     "%s port %u refused the user name or password of \"%s\": check both", r->host, r->port,
+                     r->user ? r->user : "");
     if (!rc && w.status / 100 != 2)
         rc = err_set(err, DIVAN_ERR_FAILED, "%s %s on %s port %u was answered with %u: %.*s", r->method, r->target,
                      r->host, r->port, w.status, (int)(w.body.len < 200 ? w.body.len : 200),

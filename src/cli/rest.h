@@ -5,7 +5,7 @@
 #include "io/io.h"
 
 struct rest_request {
-    const char *host; /* numeric */
+    const char *host; /* an address or a name */
     uint16_t port;
     const char *user, *password; /* NULL user = anonymous */
     const char *method, *target;
@@ -13,7 +13,7 @@ struct rest_request {
     uint32_t timeout_ms;     /* 0 = 5000 */
 };
 
-/** status 0: there was no answer, err tells why (UNREACHABLE, CONNECTION_LOST, HTTP_MESSAGE, UNAMBIGUOUS_TIMEOUT,
+/** status 0: there was no answer, err tells why (NAME_NOT_RESOLVED, UNREACHABLE, CONNECTION_LOST, HTTP_MESSAGE, UNAMBIGUOUS_TIMEOUT,
  * OUT_OF_MEMORY); else err is NULL. body is borrowed for the call. */
 typedef void rest_done_fn(void *user, unsigned status, struct divan_bytes body, const struct divan_error *err);
 
@@ -23,8 +23,8 @@ struct rest_call *rest_start(struct io_loop *, const struct rest_request *, rest
                              struct divan_error *err);
 void rest_cancel(struct rest_call *); /**< fn will not run; NULL is fine; not after fn ran */
 
-/** Waits for the answer on a loop of its own. An answer other than 2xx is an error too: FAILED, with the status and the
- * beginning of the body in the sentence. *body may be NULL, else it gets the body: buf_fini(). */
+/** Waits for the answer on a loop of its own. An answer other than 2xx is an error too: AUTHENTICATION_FAILURE (401,
+ * 403), FAILED, with the status and the beginning of the body in the sentence. *body may be NULL, else it gets the body: buf_fini(). */
 enum divan_code rest_do(const struct rest_request *, struct buf *body, struct divan_error *err);
 
 #endif

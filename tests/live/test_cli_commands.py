@@ -200,6 +200,9 @@ class Documents(unittest.TestCase):
         self.assertEqual([line["key"] for line in lines], keys)
         node = PLACE["nodes"][0]
         self.assertEqual({line["nodes"][0] for line in lines}, {"%s:%d" % (node["host"], node["kv"])})
+        self.trouble("=http", "map", "k", "-C", "couchbase://127.0.0.1:9")
+        self.trouble("AUTHENTICATION_FAILURE", "map", "k", "-p", "wrong-password")
+        self.assertEqual(self.ok("map", *keys, "-C", "couchbase://localhost:%d=http" % node["mgmt"]), online)
         self.trouble("CONFIG_NOT_JSON", "map", "--config", "-", "k", stdin=b"{")
 
     def test_bench(self):
