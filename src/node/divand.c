@@ -280,12 +280,12 @@ int main(int argc, char **argv)
     a.node.log = &log;
     ending.loop = io_loop_new_uv(&err);
     if (ending.loop && !watch_signals(&ending, &thread)) err_set(&err, DIVAN_ERR_SYSTEM, "signals cannot be watched");
-    if (!err.code) r.node = node_new(ending.loop, &a.node, on_ready, &r, &err);
+    if (!err.code) r.node = node_start(ending.loop, &a.node, on_ready, &r, &err);
     if (r.node) {
         run(&r, &ending);
         pthread_join(thread, NULL);
     } else fprintf(stderr, "divand: %s\n", err.message);
-    node_free(r.node);
+    node_stop(r.node);
     if (ending.loop) wind_down(ending.loop);
     if (r.node || !ending.loop)
         io_loop_free(ending.loop); /* else the thread may still use it; the process ends anyway */

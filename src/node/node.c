@@ -212,7 +212,7 @@ static enum divan_code start_parts(struct node *n, const struct node_options *o,
     return n->uplink ? DIVAN_OK : err->code;
 }
 
-struct node *node_new(struct io_loop *loop, const struct node_options *o, void (*ready)(void *user), void *user,
+struct node *node_start(struct io_loop *loop, const struct node_options *o, void (*ready)(void *user), void *user,
                       struct divan_error *err)
 {
     struct divan_error local;
@@ -230,12 +230,12 @@ struct node *node_new(struct io_loop *loop, const struct node_options *o, void (
     text_copy(n->data_dir, sizeof n->data_dir, o->data_dir ? o->data_dir : "");
     choose_host(n, o);
     if (start_parts(n, o, err) == DIVAN_OK) return n;
-    node_free(n);
+    node_stop(n);
     return NULL;
 }
 
 /* Who asks goes before who answers. */
-void node_free(struct node *n)
+void node_stop(struct node *n)
 {
     if (!n) return;
     uplink_free(n->uplink);
