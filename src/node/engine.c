@@ -221,6 +221,15 @@ enum divan_code engine_bucket_flush(struct engine *e, const char *name, struct d
     return rc;
 }
 
+static enum divan_code set_role(struct engine *e, struct vbucket *v, const struct vbucket_role *role,
+                                struct divan_error *err)
+{
+    v->chain_length = role->chain_length;
+    v->chain_filled = role->chain_filled;
+    if (role->mode == VBUCKET_KEEP) return DIVAN_OK;
+    return vbucket_set_mode(v, (enum vbucket_mode)role->mode, io_rng(e->loop)) ? DIVAN_OK : err_oom(err);
+}
+
 enum divan_code engine_set_roles(struct engine *e, const char *bucket, const struct vbucket_role *roles, size_t count,
                                  struct divan_error *err)
 {
@@ -230,13 +239,19 @@ enum divan_code engine_set_roles(struct engine *e, const char *bucket, const str
     if (count != b->store.vbucket_count)
         return err_set(err, DIVAN_ERR_INVALID_ARGUMENT, "bucket \"%s\" has %u vBuckets, %zu roles were given", bucket,
                        b->store.vbucket_count, count);
-    for (size_t i = 0; i < count; i++) {
-        struct vbucket *v = &b->store.vbuckets[i];
-        v->chain_length = roles[i].chain_length;
-        v->chain_filled = roles[i].chain_filled;
-        if (!vbucket_set_mode(v, (enum vbucket_mode)roles[i].mode, io_rng(e->loop))) return err_oom(err);
-    }
-    return DIVAN_OK;
+    for (size_t i = 0; i < count && !rc; i++) rc = set_role(e, &b->store.vbuckets[i], &roles[i], err);
+    return rc;
+}
+
+enum divan_code engine_set_role(struct engine *e, const char *bucket, uint16_t vbucket, const struct vbucket_role *role,
+                                struct divan_error *err)
+{
+    struct bucket *b;
+    enum divan_code rc = find(e, bucket, &b, err);
+    if (rc) return rc;
+    struct vbucket *v = store_vbucket(&b->store, vbucket);
+    if (!v) return err_set(err, DIVAN_ERR_INVALID_ARGUMENT, "bucket \"%s\" has no vBucket %u", bucket, vbucket);
+    return set_role(e, v, role, err);
 }
 
 enum divan_code engine_own_all(struct engine *e, const char *bucket, struct divan_error *err)

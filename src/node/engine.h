@@ -70,14 +70,21 @@ enum divan_code engine_bucket_drop(struct engine *, const char *name, struct div
 /** Removes all documents; vBuckets begin a new history (new vbuuid, seqno 0). BUCKET_NOT_FOUND. */
 enum divan_code engine_bucket_flush(struct engine *, const char *name, struct divan_error *err);
 
-/* Absent: not of this node, its documents are dropped. Dead: not served, but the documents stay (failed over). */
-enum vbucket_mode { VBUCKET_ABSENT, VBUCKET_ACTIVE, VBUCKET_REPLICA, VBUCKET_PENDING, VBUCKET_DEAD };
+/* Absent: not of this node, its documents are dropped. Dead: not served, but the documents stay (failed over). Keep is no
+ * mode, but an order to leave the present one: for vBuckets that a move changes by itself. A cluster document that was made
+ * before a takeover and arrives after it would undo it otherwise, and what was written since would be lost. */
+enum vbucket_mode { VBUCKET_ABSENT, VBUCKET_ACTIVE, VBUCKET_REPLICA, VBUCKET_PENDING, VBUCKET_DEAD, VBUCKET_KEEP };
 
 /* What this node is for one vBucket, and how the chain of its copies looks: decides whether a majority is possible. */
 struct vbucket_role {
     uint8_t mode;         /* enum vbucket_mode */
     uint8_t chain_length; /* places in the chain: 1 + replicas; 0 = from the bucket's replicas */
     uint8_t chain_filled; /* places with a node; 0 = one (this node alone) */
+    /* The members by name, the active first, NULL = an empty place: chain_length of them; who acknowledges durable writes.
+     * chain NULL = nobody else does. While the vBucket moves, next_chain is how it will look: then a durable write needs a
+     * majority of both. Names as given to replication_identify() on the nodes. */
+    const char *const *chain, *const *next_chain;
+    uint8_t next_length;
 };
 
 /** Sets the roles of all vBuckets at once: roles[count], count = the bucket's vBuckets. A vBucket that becomes active and
@@ -85,6 +92,9 @@ struct vbucket_role {
  * OUT_OF_MEMORY. */
 enum divan_code engine_set_roles(struct engine *, const char *bucket, const struct vbucket_role *roles, size_t count,
                                  struct divan_error *err);
+/** The same for one vBucket, as a move needs it. */
+enum divan_code engine_set_role(struct engine *, const char *bucket, uint16_t vbucket, const struct vbucket_role *,
+                                struct divan_error *err);
 /** The common case: this node is active for everything and the chain has no other member. */
 enum divan_code engine_own_all(struct engine *, const char *bucket, struct divan_error *err);
 
