@@ -200,16 +200,27 @@ divan_collection *divan_cluster_collection(divan_cluster *cluster, const char *b
 
 /* ---- what it counts */
 
+static size_t add_live(struct bucket *bucket, struct meter *m)
+{
+    size_t ready = 0;
+    list_each(&bucket->nodes, it)
+    {
+        const struct node *node = container_of(it, struct node, link);
+        ready += node->state == NODE_READY;
+        if (!node->connection) continue;
+        m->bytes_out += node->connection->flushed;
+        m->bytes_in += node->connection->received;
+    }
+    return ready;
+}
+
 static void put_metrics(struct client *c, struct buf *out)
 {
-    size_t connections = 0;
+    struct meter m = c->meter;
+    size_t connections = add_live(c->cluster_level, &m);
+    list_each(&c->buckets, it) connections += add_live(container_of(it, struct bucket, link), &m);
     buf_printf(out, "{\"schema\":1,\"version\":\"%s\",", DIVAN_VERSION);
-    meter_json(&c->meter, out);
-    list_each(&c->buckets, it)
-    {
-        struct bucket *bucket = container_of(it, struct bucket, link);
-        list_each(&bucket->nodes, at) connections += container_of(at, struct node, link)->state == NODE_READY;
-    }
+    meter_json(&m, out);
     buf_printf(out, ",\"now\":{\"in_flight\":%zu,\"in_flight_bytes\":%zu,\"connections\":%zu}}", c->in_flight,
                c->in_flight_bytes, connections);
 }

@@ -92,7 +92,7 @@ static void options_and_strings(void **state)
         {"couchbase://h?ip_protocol=v7", {.username = NULL}, DIVAN_ERR_OPTION_CHOICE, "ip_protocol"},
         {"couchbase://h?num_kv_connections=x", {.username = NULL}, DIVAN_ERR_OPTION_NOT_NUMBER, "num_kv_connections"},
         {"couchbase://h?allowed_sasl_mechanisms=MD5", {.username = NULL}, DIVAN_ERR_OPTION_CHOICE, "MD5"},
-        {"couchbase://h?allowed_sasl_mechanisms=,", {.username = NULL}, DIVAN_ERR_OPTION_NO_VALUE, "mechanism"},
+        {"couchbase://h?allowed_sasl_mechanisms=,", {.username = NULL}, DIVAN_ERR_OPTION_CHOICE, "allowed_sasl_mechanisms"},
         {"couchbase://h", {.retry = (enum divan_retry)9}, DIVAN_ERR_OPTION_CHOICE, "retry is 9"},
         {"couchbase://h", {.retry = (enum divan_retry) - 1}, DIVAN_ERR_OPTION_CHOICE, "retry is -1"},
         {"couchbase://h", {.log_level = (enum divan_log_level)6}, DIVAN_ERR_OPTION_CHOICE, "log_level is 6"},
