@@ -157,7 +157,8 @@ static int run(const void *args_, const struct operands *operands)
     struct term term = term_of(STDOUT_FILENO);
     struct buf out = {.limit = 1 << 20};
     struct bench_outcome *o = mem_zalloc(sizeof *o);
-    enum divan_code rc = o ? connection_open(&args->connect, 0, &connection, &err) : err_oom(&err);
+    if (!o) return err_oom(&err), command_fail("bench", &err);
+    enum divan_code rc = connection_open(&args->connect, 0, &connection, &err);
     const struct bench_plan plan = {
         .cluster = connection.cluster,
         .collection = connection.collection,

@@ -231,7 +231,7 @@ static enum divan_code read_outcome(int pipe_end, const char *dir, struct record
 
 static enum divan_code detach(const struct up_args *args, const struct local_options *options, struct divan_error *err)
 {
-    int ends[2];
+    int ends[2] = {-1, -1};
     struct record record = {0};
     if (pipe2(ends, O_CLOEXEC)) return err_sys(err, DIVAN_ERR_SYSTEM, errno, "cannot make a pipe");
     pid_t pid = fork();
@@ -261,7 +261,7 @@ static int run(const void *args_, const struct operands *operands)
     enum divan_code rc = dir ? take_options(args, dir, &options, &err) : err.code;
     if (!rc) rc = state_make(dir, &err);
     if (!rc && state_owner(dir)) { /* before its logs are overwritten */
-        int lock;
+        int lock = -1;
         rc = state_lock(dir, &lock, &err);
         if (!rc) close(lock);
     }

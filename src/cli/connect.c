@@ -29,7 +29,7 @@ static bool is_loopback(const struct connstr *cs)
 {
     for (size_t i = 0; i < cs->host_count; i++) {
         const char *name = cs->hosts[i].name;
-        if (strcmp(name, "localhost") && strcmp(name, "::1") && strncmp(name, "127.", 4)) return false;
+        if (strcmp(name, "localhost") != 0 && strcmp(name, "::1") != 0 && strncmp(name, "127.", 4) != 0) return false;
     }
     return cs->host_count > 0;
 }

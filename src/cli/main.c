@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <locale.h>
 #include <signal.h>
 #include <stdio.h>
@@ -10,6 +11,6 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     int status = command_main(argc, argv);
     if (fflush(stdout) == 0 && !ferror(stdout)) return status;
-    perror("divan: standard output");
+    if (errno != EPIPE) perror("divan: standard output"); /* "divan help | head" is no accident */
     return EXIT_TROUBLE;
 }

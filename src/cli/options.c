@@ -32,7 +32,7 @@ static bool whole_parse(const char *text, const struct unit *units, uint64_t *ou
     unsigned long long n = strtoull(text, &end, hex ? 16 : 10);
     if (errno) return false;
     for (const struct unit *u = units; u->name; u++) {
-        if (strcasecmp(u->name, end)) continue;
+        if (strcasecmp(u->name, end) != 0) continue;
         if (n > UINT64_MAX / u->factor) return false;
         *out = n * u->factor;
         return true;

@@ -76,7 +76,7 @@ struct local *local_new(struct io_loop *loop, const struct local_options *o, str
     struct local *l = mem_zalloc(sizeof *l);
     if (!l) return err_oom(err), NULL;
     *l = (struct local){.options = o, .base = o->port_base, .pids = mem_zalloc(o->nodes * sizeof *l->pids)};
-    enum divan_code rc = l->pids ? DIVAN_OK : err_oom(err);
+    enum divan_code rc = l->pids ? DIVAN_OK : (err_oom(err), DIVAN_ERR_OUT_OF_MEMORY);
     if (!rc && o->find_ports) rc = ports_find(loop, o->nodes, &l->base, err);
     if (!rc) rc = ports_check(loop, o->nodes, l->base, err);
     if (!rc && !(l->program = child_program(err))) rc = err->code;
