@@ -108,7 +108,8 @@ static void run_scenario(struct replay *r, struct json_value scenario)
     struct json_walk w = json_walk_begin(scenario), steps;
     struct json_value name, list, step;
     struct step s = {0};
-    assert_true(json_next_element(&w, &name) && json_next_element(&w, &list));
+    assert_true(json_next_element(&w, &name));
+    assert_true(json_next_element(&w, &list));
     snprintf(r->name, sizeof r->name, "%.*s", (int)name.text.len, (const char *)name.text.data);
     steps = json_walk_begin(list);
     while (json_next_element(&steps, &step)) {
