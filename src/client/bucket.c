@@ -360,10 +360,30 @@ static void rearrange(struct bucket *bucket)
     client_route_all(c, &all);
 }
 
+/* Another bucket under the same name: deleted and made again, or the cluster was set up anew. */
+static bool is_another(const struct bucket *bucket, const struct map *map)
+{
+    const char *had = bucket->map ? bucket->map->bucket_uuid : NULL;
+    return had && map->bucket_uuid && strcmp(had, map->bucket_uuid) != 0;
+}
+
+/* An older revision counts when everything known is lost and a node greets us with the map of another bucket: then the
+ * cluster was set up anew, and its revisions began from the start. */
+static bool is_welcome(struct bucket *bucket, const struct map *map, const struct node *source)
+{
+    if (map_supersedes(bucket->map, map)) return true;
+    return source && source->state == NODE_CONNECT && is_another(bucket, map) && !bucket_any_connection(bucket);
+}
+
+static void forget_collections(struct bucket *bucket)
+{
+    list_each(&bucket->collections, it) collection_forget(container_of(it, struct collection, link));
+}
+
 bool bucket_apply(struct bucket *bucket, struct map *map, struct node *source)
 {
     struct client *c = bucket->client;
-    if (!map_supersedes(bucket->map, map) || !choose_network(bucket, map, source)) {
+    if (!is_welcome(bucket, map, source) || !choose_network(bucket, map, source)) {
         c->meter.maps_ignored++;
         map_release(map);
         return false;
@@ -376,6 +396,10 @@ bool bucket_apply(struct bucket *bucket, struct map *map, struct node *source)
     c->meter.maps_applied++;
     LOG_I(c->log, "map of %s: revision %lld.%lld, %zu nodes, %u vBuckets", bucket->name ? bucket->name : "the cluster",
           (long long)map->revision.epoch, (long long)map->revision.rev, map->node_count, map->vbuckets);
+    if (is_another(bucket, map)) {
+        forget_collections(bucket); /* the same ids may belong to other collections now */
+        bucket->told = map->revision;
+    }
     map_release(bucket->map);
     bucket->map = map;
     if (bucket->name) {

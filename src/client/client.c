@@ -337,6 +337,7 @@ static void put_cause(struct client *c, const struct operation *op, struct buf *
 static void pass_deadline(struct client *c, struct operation *op)
 {
     bool unanswered = op->attempts > 0 && !op->rejected;
+    struct connection *silent = op->connection;
     enum divan_code code = verdict_of_timeout(op_facts_of(op)->is_idempotent, unanswered);
     char words[200];
     c->meter.deadline_passed++;
@@ -351,6 +352,7 @@ static void pass_deadline(struct client *c, struct operation *op)
     client_fail(c, op, code, "%s took longer than %u ms: %s%s", op_facts_of(op)->name, op->timeout_ms, text ? text : "",
                 code == DIVAN_ERR_AMBIGUOUS_TIMEOUT ? "; it may have been applied" : "");
     buf_fini(&cause);
+    if (silent) connection_doubt(silent);
 }
 
 static void on_wheel(void *user)

@@ -163,6 +163,13 @@ bool collection_refused(struct collection *collection, uint64_t manifest_uid)
     return true;
 }
 
+void collection_forget(struct collection *collection)
+{
+    collection->manifest_uid = 0;
+    collection->missing = 0;
+    if (!collection->is_default && collection->state == COLLECTION_KNOWN) collection->state = COLLECTION_UNKNOWN;
+}
+
 bool collection_is_missing(const struct collection *collection, enum divan_code *code, char *words, size_t cap)
 {
     if (!collection->missing || collection->state == COLLECTION_KNOWN) return false;

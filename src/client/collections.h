@@ -31,6 +31,8 @@ void collection_wait(struct collection *collection, struct operation *op);
 /** A node did not know the id. manifest_uid: its manifest, 0 = not told. True when the id was dropped, false when only
  * that node is behind. */
 bool collection_refused(struct collection *collection, uint64_t manifest_uid);
+/** The bucket is another one: the id must be asked for again. */
+void collection_forget(struct collection *collection);
 /** Whether the server said that it does not exist: fills the words for it. */
 bool collection_is_missing(const struct collection *collection, enum divan_code *code, char *words, size_t cap);
 

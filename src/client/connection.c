@@ -14,6 +14,7 @@ enum {
     FLUSH_ABOVE = 32 * 1024, /* output is not held back beyond this */
     DRAIN_MS = 10000,        /* how long a connection that is no longer needed waits for its answers */
     OPAQUE_FIRST = 0x10000,  /* above the handshake's */
+    SILENCE_MS = 10000,      /* a connection that says nothing for so long, although asked, is dead */
 };
 
 #define TO(state) (1u << CONN_##state)
@@ -276,6 +277,7 @@ static void on_data(void *user)
     struct chunk *chunk = io_stream_chunk(conn->stream);
     struct divan_error err;
     size_t used = 0;
+    conn->doubt_ns = 0;
     if (conn->state == CONN_HANDSHAKE && is_stranger(conn, input)) return;
     while (conn->state != CONN_CLOSED) {
         struct frame f;
@@ -484,6 +486,18 @@ void connection_forget(struct connection *conn, struct operation *op)
     slots_take(&conn->slots, op->opaque);
     op->connection = NULL;
     if (conn->state == CONN_DRAIN && !conn->slots.used) io_timer_start(&conn->timer, io_now_ns(conn->client->loop));
+}
+
+void connection_doubt(struct connection *conn)
+{
+    uint64_t now = io_now_ns(conn->client->loop);
+    struct divan_error why;
+    if (conn->state != CONN_READY) return;
+    if (!conn->doubt_ns) conn->doubt_ns = now;
+    if (now - conn->doubt_ns < SILENCE_MS * NS_PER_MS) return;
+    err_set(&why, DIVAN_ERR_CONNECTION_LOST, "%s said nothing for %u s although it was asked", peer_of(conn),
+            SILENCE_MS / 1000);
+    connection_fail(conn, &why);
 }
 
 void connection_flush(struct connection *conn)

@@ -27,7 +27,8 @@ struct connection {
     struct link dirty; /* in client->dirty */
     uint64_t appended; /* bytes of requests put into the output buffer in all */
     uint64_t flushed;  /* of these, what may have left: a node cannot have seen anything behind it */
-    size_t received;   /* bytes while not ready yet */
+    uint64_t received; /* bytes in all */
+    uint64_t doubt_ns; /* when an operation first got no answer in time since bytes came last; 0 = none */
     struct io_timer timer;
     struct map_revision asked; /* newest revision a push told of and that was asked for */
 };
@@ -49,6 +50,8 @@ void connection_adopt(struct connection *conn, struct node *node);
 void connection_send(struct connection *conn, struct operation *op);
 /** Takes an operation out of its slot: its answer will be late. */
 void connection_forget(struct connection *conn, struct operation *op);
+/** An operation got no answer in time: a connection on which nothing at all has come for long is given up. */
+void connection_doubt(struct connection *conn);
 void connection_flush(struct connection *conn);
 static inline bool connection_is_ready(const struct connection *conn)
 {

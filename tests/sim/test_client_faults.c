@@ -649,6 +649,42 @@ static void a_deleted_bucket_is_told(void **state)
     strike(&t);
 }
 
+/* The connection is dead and nobody says so: after some time of silence another one is made. */
+static void a_silent_connection_is_given_up(void **state)
+{
+    struct stage t;
+    set(&t, 25);
+    sim_flow_set(t.sim, HOST_1, CLIENT_HOST, SIM_SWALLOWS);
+    probe_code(start_wait(&t, KIND_GET, "k", 500, NULL));
+    sim_flow_set(t.sim, HOST_1, CLIENT_HOST, SIM_FLOWS); /* new connections work, the old one never again */
+    uint64_t start = sim_now(t.sim);
+    script_doc(t.a, "k", true);
+    while (probe_code(start_wait(&t, KIND_GET, "k", 500, NULL))) assert_true(sim_now(t.sim) - start < 15 * NS_PER_S);
+    assert_int_equal(t.a->connections, 2);
+    strike(&t);
+}
+
+/* A cluster that was set up anew at the same address has another bucket of the same name and begins to count again. */
+static void a_cluster_that_was_set_up_anew_is_followed(void **state)
+{
+    struct stage t;
+    set(&t, 26);
+    assert_int_equal(probe_code(in_collection(&t, KIND_INCREMENT, 0, NULL)), DIVAN_OK);
+    script_make_config(t.a->config, sizeof t.a->config, 1, 2, (const char *const[]){HOST_1}, 1, (const int[]){0}, 1, 64);
+    char *uuid = strstr(t.a->config, "\"aa\"");
+    memcpy(uuid, "\"bb\"", 4);
+    t.a->collection = 0x77;
+    t.a->manifest = 1;
+    script_drop_connections(t.a);
+    probe_run_for(&t.client, 100 * NS_PER_MS);
+    assert_int_equal(bucket_find(t.client.client, "b")->map->revision.rev, 2);
+    assert_int_equal(bucket_find(t.client.client, "b")->map->vbuckets, 64);
+    script_expect(t.a, "INCR cid=0x77");
+    assert_int_equal(probe_code(in_collection(&t, KIND_INCREMENT, 0, NULL)), DIVAN_OK);
+    script_check(t.a);
+    strike(&t);
+}
+
 /* Random resets under a load of increments: what was acknowledged was applied once, what was not is ambiguous or was
  * not applied. */
 static void counters_add_up_under_random_resets(void **state)
@@ -710,6 +746,8 @@ int main(void)
         cmocka_unit_test(durable_writes_tell_level_and_time),
         cmocka_unit_test(too_many_operations_are_refused),
         cmocka_unit_test(a_deleted_bucket_is_told),
+        cmocka_unit_test(a_silent_connection_is_given_up),
+        cmocka_unit_test(a_cluster_that_was_set_up_anew_is_followed),
         cmocka_unit_test(counters_add_up_under_random_resets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
