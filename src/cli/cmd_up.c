@@ -258,7 +258,8 @@ static int run(const void *args_, const struct operands *operands)
     struct log log;
     FILE *log_file = NULL;
     char *dir = state_path(args->dir, &err);
-    enum divan_code rc = dir ? take_options(args, dir, &options, &err) : err.code;
+    if (!dir) return command_fail("up", &err);
+    enum divan_code rc = take_options(args, dir, &options, &err);
     if (!rc) rc = state_make(dir, &err);
     if (!rc && state_owner(dir)) { /* before its logs are overwritten */
         int lock = -1;
