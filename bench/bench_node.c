@@ -25,7 +25,7 @@ struct node {
 static bool node_start(struct node *n)
 {
     static char out[UP_OUTPUT];
-    const char *argv[] = {divan, "up", "--detach", "--json", "--dir", folder, "--memory", NULL};
+    const char *argv[] = {divan, "up", "--detach", "--json", "--dir", folder, "--memory", "--port-base", "auto", NULL};
     if (program_run(argv, out, sizeof out)) return fprintf(stderr, "bench: divan up failed: %s\n", out), false;
     const char *nodes = strstr(out, "\"nodes\"");
     long kv = nodes ? json_number(nodes, "kv") : -1, pid = nodes ? json_number(nodes, "pid") : -1;

@@ -54,7 +54,7 @@ def cluster(build, *options):
     divan, folder = os.path.join(build, "bin", "divan"), tempfile.mkdtemp()
     where = ["--dir", folder]
     try:
-        up = subprocess.run([divan, "up", "--detach", "--json", *where, *options], stdout=subprocess.PIPE, timeout=60)
+        up = subprocess.run([divan, "up", "--detach", "--json", "--port-base", "auto", *where, *options], stdout=subprocess.PIPE, timeout=60)
         if up.returncode:
             raise SystemExit("divan up failed with status %d" % up.returncode)
         yield json.loads(up.stdout)
