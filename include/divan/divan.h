@@ -123,6 +123,8 @@ DIVAN_API uint64_t divan_result_cas(const divan_result *result);
 DIVAN_API uint32_t divan_result_flags(const divan_result *result);  /**< the application's 32 bits beside the value */
 DIVAN_API uint64_t divan_result_number(const divan_result *result); /**< of increment and decrement */
 DIVAN_API bool divan_result_exists(const divan_result *result);     /**< of exists */
+/** Of get with with_expiry: seconds since 1970, 0 = never, or not asked for. */
+DIVAN_API uint64_t divan_result_expiry(const divan_result *result);
 DIVAN_API uint32_t divan_result_server_us(const divan_result *result); /**< time in the server; 0 = not told */
 DIVAN_API struct divan_mutation_token divan_result_token(const divan_result *result);
 DIVAN_API void *divan_result_user(const divan_result *result);
@@ -138,12 +140,34 @@ enum divan_durability {
     DIVAN_DURABILITY_PERSIST_TO_MAJORITY,
 };
 
+/* Durability as clients waited for it before servers had levels: the write is acknowledged first and watched afterwards. When
+ * the copies do not get there in time the write stays, and the error is ambiguous. Excludes a durability level. */
+enum divan_persist_to {
+    DIVAN_PERSIST_TO_NONE,
+    DIVAN_PERSIST_TO_ACTIVE, /**< on disk of the active node */
+    DIVAN_PERSIST_TO_ONE,    /**< on disk of so many nodes, whichever */
+    DIVAN_PERSIST_TO_TWO,
+    DIVAN_PERSIST_TO_THREE,
+    DIVAN_PERSIST_TO_FOUR,
+};
+enum divan_replicate_to {
+    DIVAN_REPLICATE_TO_NONE,
+    DIVAN_REPLICATE_TO_ONE, /**< in the memory of so many replicas */
+    DIVAN_REPLICATE_TO_TWO,
+    DIVAN_REPLICATE_TO_THREE,
+};
+
 /* Expiry everywhere: expiry_s is seconds from now, any length; 0 = never. It is sent as an absolute time when it
  * exceeds 30 days. CAS: 0 = do not check. timeout_ms: 0 = the cluster's. retry: default = the cluster's. */
 
 struct divan_get_options {
     uint32_t timeout_ms;
     enum divan_retry retry;
+    bool with_expiry; /**< divan_result_expiry() tells when the document expires */
+    /** Only these parts of it, "name", "address.city", "tags[0]": the value is a JSON object that has nothing else, paths that
+     * the document does not have are left out. The flags of the document are not told then. */
+    const char *const *project;
+    size_t project_count;
 };
 struct divan_exists_options {
     uint32_t timeout_ms;
@@ -158,6 +182,8 @@ struct divan_insert_options {
     enum divan_retry retry;
     uint32_t expiry_s, flags;
     enum divan_durability durability;
+    enum divan_persist_to persist_to;
+    enum divan_replicate_to replicate_to;
 };
 struct divan_upsert_options {
     uint32_t timeout_ms;
@@ -165,6 +191,8 @@ struct divan_upsert_options {
     uint32_t expiry_s, flags;
     enum divan_durability durability;
     bool keep_expiry; /**< keep the document's present expiry; excludes expiry_s */
+    enum divan_persist_to persist_to;
+    enum divan_replicate_to replicate_to;
 };
 struct divan_replace_options {
     uint32_t timeout_ms;
@@ -173,18 +201,24 @@ struct divan_replace_options {
     enum divan_durability durability;
     bool keep_expiry;
     uint64_t cas;
+    enum divan_persist_to persist_to;
+    enum divan_replicate_to replicate_to;
 };
 struct divan_remove_options {
     uint32_t timeout_ms;
     enum divan_retry retry;
     enum divan_durability durability;
     uint64_t cas;
+    enum divan_persist_to persist_to;
+    enum divan_replicate_to replicate_to;
 };
 struct divan_append_options { /**< also of prepend */
     uint32_t timeout_ms;
     enum divan_retry retry;
     enum divan_durability durability;
     uint64_t cas;
+    enum divan_persist_to persist_to;
+    enum divan_replicate_to replicate_to;
 };
 struct divan_counter_options { /**< of increment and decrement */
     uint32_t timeout_ms;
@@ -194,6 +228,8 @@ struct divan_counter_options { /**< of increment and decrement */
     uint64_t initial;
     uint32_t expiry_s; /**< of a created counter */
     bool keep_expiry;
+    enum divan_persist_to persist_to;
+    enum divan_replicate_to replicate_to;
 };
 
 /* Each operation comes twice.
@@ -292,4 +328,12 @@ DIVAN_API enum divan_code divan_decrement_start(divan_collection *, struct divan
 #ifdef __cplusplus
 }
 #endif
+
+#include <divan/bulk.h>
+#include <divan/format.h>
+#include <divan/lock.h>
+#include <divan/management.h>
+#include <divan/scan.h>
+#include <divan/subdoc.h>
+
 #endif
