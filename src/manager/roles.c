@@ -234,10 +234,11 @@ static bool covers_word(const char *role, struct divan_bytes asked)
     return !role || strcmp(role, "*") == 0 || !asked.len || bytes_is(asked, ".") || bytes_is(asked, role);
 }
 
-static bool covers(const struct doc_role *role, const struct permission *p)
+static bool covers(const struct doc_role *role, const struct permission *p, bool bucket_is_enough)
 {
     if (!p->object.len || ((const char *)p->object.data)[p->object.len - 1] != '[') return true;
     struct divan_bytes left = p->inside, bucket = take_word(&left, ':'), scope = take_word(&left, ':');
+    if (bucket_is_enough) return covers_word(role->bucket, bucket);
     if (role->scope && strcmp(role->scope, "*") != 0 && !scope.len) return false; /* needs more than the role gives */
     return covers_word(role->bucket, bucket) && covers_word(role->scope, scope) && covers_word(role->collection, left);
 }
@@ -256,7 +257,9 @@ static void grant_by_role(void *user, const struct doc_role *role, const char *g
     if (!info) return;
     if (info->grants & G_ALL) a->granted = true;
     else if (a->row && (a->row->any_role || (info->grants & a->row->grants & G_BUCKET_READ_ANY))) a->granted = true;
-    else if (a->row && (info->grants & a->row->grants) && covers(role, a->permission)) a->granted = true;
+    else if (a->row && (info->grants & a->row->grants) &&
+             covers(role, a->permission, info->grants & a->row->grants & G_BUCKET_READ))
+        a->granted = true; /* whoever reads one collection must find its bucket */
 }
 
 bool identity_may(const struct identity *id, const char *permission)
