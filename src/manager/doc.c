@@ -88,7 +88,8 @@ void doc_remove(void *array, size_t *count, size_t at, size_t element_size)
 static void doc_defaults(struct doc *d)
 {
     d->revision = (struct map_revision){1, 1};
-    d->uuid = d->name = d->admin = d->ca_cert = d->ca_key = "";
+    d->uuid = d->name = d->admin = d->ca_cert = d->ca_key = d->secret = "";
+    d->task.id = d->task.status = d->task.report = d->task.error = "";
     d->vbuckets = 1024;
     d->quotas = (struct doc_quotas){.kv = 2048, .index = 512, .fts = 512, .cbas = 1024, .eventing = 256};
     d->auto_failover = (struct doc_auto_failover){
@@ -150,6 +151,13 @@ struct doc_node *doc_find_otp(const struct doc *d, const char *otp)
     for (size_t i = 0; i < d->node_count; i++)
         if (strcmp(d->nodes[i].otp, otp) == 0) return &d->nodes[i];
     return NULL;
+}
+
+int doc_server_of(const struct doc_vbmap *m, const char *uuid)
+{
+    for (size_t i = 0; i < m->server_count; i++)
+        if (strcmp(m->servers[i], uuid) == 0) return (int)i;
+    return -1;
 }
 
 struct doc_bucket *doc_find_bucket(const struct doc *d, struct divan_bytes name)
@@ -229,4 +237,6 @@ WORDS(doc_compression, enum doc_compression, "off", "passive", "active")
 WORDS(doc_conflict, enum doc_conflict, "seqno", "lww", "custom")
 WORDS(doc_membership, enum doc_membership, "active", "inactiveAdded", "inactiveFailed")
 WORDS(doc_recovery, enum doc_recovery, "none", "delta", "full")
+WORDS(doc_task_kind, enum doc_task_kind, "rebalance", "gracefulFailover", "failover")
+WORDS(doc_task_stage, enum doc_task_stage, "idle", "moving", "leaving")
 WORDS(doc_service, enum map_service, "kv", "mgmt", "capi", "n1ql", "fts", "cbas", "eventing")

@@ -70,6 +70,7 @@ struct doc_node {
     uint32_t services;      /* bits 1 << enum map_service it was set up for */
     enum doc_membership membership;
     enum doc_recovery recovery;
+    bool down;                  /* not heard of: shown as unhealthy, and nothing is asked of it */
     const char *data_path;      /* "" = memory */
     const char *alternate_host; /* NULL = no alternate address */
     struct doc_alternate_port *alternate_ports;
@@ -116,6 +117,10 @@ struct doc_vbmap {
     size_t server_count;
     int16_t *entries; /* vbuckets * row, -1 = nobody */
     int16_t *forward; /* the same, where a rebalance leads; NULL = none */
+    /* The same: the chain from before a move that is not over, first entry -1 = no move; NULL = none at all. Equal to the
+     * entries: the active copy is being taken over, and whoever has it keeps it whatever the entries say. Different: the
+     * new chain holds, the old copies stay until the new ones have everything. */
+    int16_t *moving;
 };
 
 struct doc_bucket {
@@ -135,6 +140,37 @@ struct doc_bucket {
     int64_t rev;      /* the document's rev when something that its configuration shows changed */
     struct doc_manifest manifest;
     struct doc_vbmap map;
+    struct doc_vbmap last; /* how it was before a node was failed over: where its recovery leads; vbuckets 0 = none */
+};
+
+/* ---- what the manager is at: kept, so that it goes on after a crash */
+
+enum doc_task_kind { DOC_TASK_REBALANCE, DOC_TASK_GRACEFUL, DOC_TASK_FAILOVER };
+enum doc_task_stage {
+    DOC_TASK_IDLE,    /* nothing runs; the rest tells of the last one */
+    DOC_TASK_MOVING,  /* vBuckets move, bucket by bucket */
+    DOC_TASK_LEAVING, /* what leaves is still listed, so that clients learn of it where they are */
+};
+
+struct doc_task {
+    enum doc_task_kind kind;
+    enum doc_task_stage stage;
+    bool stopping;               /* somebody asked it to stop: moves that began end */
+    const char *id;              /* of the rebalance, as the REST call answered; "" = there never was one */
+    const char *status, *report; /* ids that change with every start and end */
+    const char *error;           /* why the last one failed; "" = it did not */
+    const char **keep, **eject, **delta,
+        **fail; /* uuids: nodes that stay, leave, keep their documents, are failed over */
+    size_t keep_count, eject_count, delta_count, fail_count;
+    const char **done; /* uuids of buckets that are finished */
+    size_t done_count;
+    uint32_t moves;                /* vBuckets of the present bucket that had to change when it began */
+    uint64_t started_ms, leave_ms; /* since 1970; when what leaves goes */
+};
+
+struct doc_counters { /* since the cluster began */
+    uint32_t rebalance_start, rebalance_success, rebalance_fail, rebalance_stop;
+    uint32_t failover, failover_complete, graceful_start, graceful_success;
 };
 
 /* ---- settings */
@@ -178,6 +214,9 @@ struct doc {
     struct doc_auto_failover auto_failover;
     struct doc_setting *settings;
     size_t setting_count;
+    struct doc_task task;
+    struct doc_counters counters;
+    const char *secret; /* what the nodes of this cluster present to each other and to the manager */
     struct {
         uint32_t refs;
         bool failed;
@@ -218,6 +257,14 @@ void doc_node_to_json(const struct doc_node *, const char *key, struct buf *out)
 enum divan_code doc_node_from_json(struct divan_bytes json, struct doc *d, struct doc_node *out,
                                    struct divan_error *err);
 
+/** Whether a rebalance, or what works like one, is going on. */
+static inline bool doc_is_busy(const struct doc *d)
+{
+    return d->task.stage != DOC_TASK_IDLE;
+}
+/** The position of a node in the server list of a map; -1 = none. */
+int doc_server_of(const struct doc_vbmap *, const char *uuid);
+
 /** Whether administrator, users and groups are the same in both. */
 bool doc_same_users(const struct doc *, const struct doc *);
 
@@ -244,7 +291,9 @@ extern const char *const doc_bucket_type_words[],
                                                                     *const doc_conflict_words[],
                                                                         *const doc_membership_words[],
                                                                             *const doc_recovery_words[],
-                                                                                *const doc_service_words[];
+                                                                                *const doc_service_words[],
+                                                                                    *const doc_task_kind_words[],
+                                                                                        *const doc_task_stage_words[];
 
 const char *
     doc_bucket_type_name(enum doc_bucket_type); /**< "membase", "ephemeral", "memcached", as configurations say it */
@@ -254,6 +303,8 @@ const char *doc_compression_name(enum doc_compression);
 const char *doc_conflict_name(enum doc_conflict);
 const char *doc_membership_name(enum doc_membership);
 const char *doc_recovery_name(enum doc_recovery);
+const char *doc_task_kind_name(enum doc_task_kind); /**< "rebalance", "gracefulFailover", "failover" */
+const char *doc_task_stage_name(enum doc_task_stage);
 /** "kv", "n1ql", "capi", "fts", "cbas", "eventing", "mgmt" as configurations and forms name a service. */
 const char *doc_service_name(enum map_service);
 

@@ -101,6 +101,7 @@ static const struct field node_fields[] = {
     F(struct doc_node, K_SERVICES, "services", services),
     F(struct doc_node, K_WORD, "membership", membership, .words = doc_membership_words),
     F(struct doc_node, K_WORD, "recovery", recovery, .words = doc_recovery_words),
+    F(struct doc_node, K_BOOL, "down", down),
     F(struct doc_node, K_TEXT, "dataPath", data_path),
     F(struct doc_node, K_MAYBE, "alternateHost", alternate_host),
     A(struct doc_node, "alternatePorts", alternate_ports, alternate_port_count, alternate_shape),
@@ -146,6 +147,7 @@ static const struct field vbmap_fields[] = {
      .count_offset = offsetof(struct doc_vbmap, server_count)},
     F(struct doc_vbmap, K_ENTRIES, "entries", entries),
     F(struct doc_vbmap, K_ENTRIES, "forward", forward),
+    F(struct doc_vbmap, K_ENTRIES, "moving", moving),
 };
 SHAPE(vbmap, struct doc_vbmap);
 
@@ -168,6 +170,7 @@ static const struct field bucket_fields[] = {
     F(struct doc_bucket, K_I64, "rev", rev),
     F(struct doc_bucket, K_OBJECT, "manifest", manifest, .shape = &manifest_shape),
     F(struct doc_bucket, K_OBJECT, "map", map, .shape = &vbmap_shape),
+    F(struct doc_bucket, K_OBJECT, "last", last, .shape = &vbmap_shape),
 };
 SHAPE(bucket, struct doc_bucket);
 
@@ -200,6 +203,41 @@ static const struct field setting_fields[] = {
 };
 SHAPE(setting, struct doc_setting);
 
+#define T(type, json, member, count_)                                                                                  \
+    {                                                                                                                  \
+        .name = json, .kind = K_TEXTS, .offset = offsetof(type, member), .count_offset = offsetof(type, count_)        \
+    }
+static const struct field task_fields[] = {
+    F(struct doc_task, K_WORD, "kind", kind, .words = doc_task_kind_words),
+    F(struct doc_task, K_WORD, "stage", stage, .words = doc_task_stage_words),
+    F(struct doc_task, K_BOOL, "stopping", stopping),
+    F(struct doc_task, K_TEXT, "id", id),
+    F(struct doc_task, K_TEXT, "status", status),
+    F(struct doc_task, K_TEXT, "report", report),
+    F(struct doc_task, K_TEXT, "error", error),
+    T(struct doc_task, "keep", keep, keep_count),
+    T(struct doc_task, "eject", eject, eject_count),
+    T(struct doc_task, "delta", delta, delta_count),
+    T(struct doc_task, "fail", fail, fail_count),
+    T(struct doc_task, "done", done, done_count),
+    F(struct doc_task, K_U32, "moves", moves),
+    F(struct doc_task, K_U64, "startedMs", started_ms),
+    F(struct doc_task, K_U64, "leaveMs", leave_ms),
+};
+SHAPE(task, struct doc_task);
+
+static const struct field counters_fields[] = {
+    F(struct doc_counters, K_U32, "rebalanceStart", rebalance_start),
+    F(struct doc_counters, K_U32, "rebalanceSuccess", rebalance_success),
+    F(struct doc_counters, K_U32, "rebalanceFail", rebalance_fail),
+    F(struct doc_counters, K_U32, "rebalanceStop", rebalance_stop),
+    F(struct doc_counters, K_U32, "failover", failover),
+    F(struct doc_counters, K_U32, "failoverComplete", failover_complete),
+    F(struct doc_counters, K_U32, "gracefulStart", graceful_start),
+    F(struct doc_counters, K_U32, "gracefulSuccess", graceful_success),
+};
+SHAPE(counters, struct doc_counters);
+
 static const struct field doc_fields[] = {
     F(struct doc, K_I64, "epoch", revision.epoch),
     F(struct doc, K_I64, "rev", revision.rev),
@@ -221,6 +259,9 @@ static const struct field doc_fields[] = {
     F(struct doc, K_OBJECT, "quotas", quotas, .shape = &quota_shape),
     F(struct doc, K_OBJECT, "autoFailover", auto_failover, .shape = &failover_shape),
     A(struct doc, "settings", settings, setting_count, setting_shape),
+    F(struct doc, K_OBJECT, "task", task, .shape = &task_shape),
+    F(struct doc, K_OBJECT, "counters", counters, .shape = &counters_shape),
+    F(struct doc, K_TEXT, "secret", secret),
 };
 SHAPE(doc, struct doc);
 
