@@ -37,7 +37,7 @@ struct manager {
     struct io_listener *listener;
     char token[129];
     struct list members, answers;
-    struct io_timer deliver;
+    struct io_timer deliver, republish;
 };
 
 /* ---------------------------------------------------------------- telling */
@@ -55,14 +55,18 @@ static void tell(struct member *m, struct buf *text)
         LOG_W(m->manager->log, "a message to node %s could not be sent", m->uuid);
 }
 
-static void publish(struct manager *mg)
+/* A document that could not be told (memory) is told a moment later: nobody may be left with the old one. */
+static void publish(void *user)
 {
+    enum { AGAIN_MS = 200 };
+    struct manager *mg = user;
     struct buf text = {.limit = CHANNEL_MESSAGE_MAX};
     link_put_document(&text, mg->doc);
+    if (text.failed) io_timer_start(&mg->republish, io_now_ns(mg->loop) + AGAIN_MS * NS_PER_MS);
     list_each(&mg->members, it)
     {
         struct member *m = container_of(it, struct member, links);
-        if (m->uuid[0]) tell(m, &text);
+        if (m->uuid[0] && !text.failed) tell(m, &text);
     }
     buf_fini(&text);
 }
@@ -363,6 +367,7 @@ struct manager *manager_new(struct io_loop *loop, const struct manager_options *
     list_init(&mg->members);
     list_init(&mg->answers);
     io_timer_init(&mg->deliver, loop, deliver_answers, mg);
+    io_timer_init(&mg->republish, loop, publish, mg);
     if (!choose_token(mg, o->token))
         err_set(err, DIVAN_ERR_SYSTEM, "the system has no randomness for the token of the manager");
     else if (!load(mg, o, err) && !start_listening(mg, o, err)) return mg;
@@ -374,6 +379,7 @@ void manager_free(struct manager *mg)
 {
     if (!mg) return;
     io_timer_stop(&mg->deliver);
+    io_timer_stop(&mg->republish);
     io_listener_close(mg->listener);
     list_each(&mg->members, it) member_free(container_of(it, struct member, links));
     for (struct link *l; (l = list_take_first(&mg->answers));) {

@@ -138,10 +138,10 @@ static void apply_bucket(struct work *w, const struct doc_bucket *b)
     const struct doc_bucket *old = earlier(w, b);
     struct bucket_spec spec = spec_of(b);
     struct divan_error err = {0};
-    if (!old) check(w, "creating bucket", b->name, engine_bucket_create(w->engine, &spec, &err), &err);
+    enum divan_code made = old ? DIVAN_ERR_BUCKET_EXISTS : engine_bucket_create(w->engine, &spec, &err);
+    if (made != DIVAN_ERR_BUCKET_EXISTS) /* it may be there from a try that failed half-way */
+        check(w, "creating bucket", b->name, made, &err);
     else check(w, "changing bucket", b->name, engine_bucket_update(w->engine, &spec, &err), &err);
-    if (old && b->flushes > old->flushes)
-        check(w, "flushing bucket", b->name, engine_bucket_flush(w->engine, b->name, &err), &err);
     if (!old || b->manifest.uid > old->manifest.uid) set_manifest(w, b);
     if (!old || !same_map(&old->map, &b->map)) set_roles(w, b);
     if (!old || b->rev > old->rev) set_config(w, b);
@@ -152,8 +152,9 @@ static void drop_buckets(struct work *w)
     for (size_t i = 0; w->before && i < w->before->bucket_count; i++) {
         const struct doc_bucket *old = &w->before->buckets[i];
         struct divan_error err = {0};
-        if (lives(old) && !doc_find_bucket_uuid(w->after, old->uuid))
-            check(w, "dropping bucket", old->name, engine_bucket_drop(w->engine, old->name, &err), &err);
+        if (!lives(old) || doc_find_bucket_uuid(w->after, old->uuid)) continue;
+        enum divan_code rc = engine_bucket_drop(w->engine, old->name, &err);
+        if (rc != DIVAN_ERR_BUCKET_NOT_FOUND) check(w, "dropping bucket", old->name, rc, &err);
     }
 }
 
@@ -250,6 +251,14 @@ static void apply_users(struct work *w)
     struct divan_error err = {0};
     set_secret(&admin.secret, a->admin_keys);
     check(w, "setting user", a->admin, engine_set_user(w->engine, &admin, &err), &err);
+}
+
+void apply_flushes(struct engine *engine, const struct doc *before, const struct doc *after)
+{
+    for (size_t i = 0; i < after->bucket_count; i++) {
+        const struct doc_bucket *b = &after->buckets[i], *old = doc_find_bucket_uuid(before, b->uuid);
+        if (old && b->flushes > old->flushes) engine_bucket_flush(engine, b->name, NULL); /* one not there is empty */
+    }
 }
 
 unsigned apply_doc(struct engine *engine, const struct doc *before, const struct doc *after, const char *self,

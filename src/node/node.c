@@ -18,7 +18,9 @@ struct node {
     struct rest *rest;
     struct manager *own; /* NULL = somebody else's */
     struct uplink *uplink;
-    struct doc *doc;
+    struct doc *doc;         /* what REST shows */
+    struct doc *applied;     /* what the engine is; behind `doc` only after a failure */
+    struct io_timer reapply; /* tries again */
     struct doc_node self;
     struct secure secure;
     struct node_options options; /* numbers and flags; texts are in the arrays below */
@@ -138,6 +140,20 @@ static bool ports_are_known(const struct node *n)
     return known && memcmp(&known->ports, &n->self.ports, sizeof known->ports) == 0;
 }
 
+/* What the engine could not take (memory, most likely) is tried again, so that one bad moment does not last. */
+static void apply_now(void *user)
+{
+    enum { AGAIN_MS = 500 };
+    struct node *n = user;
+    if (apply_doc(n->engine, n->applied, n->doc, n->uuid, n->log)) {
+        io_timer_start(&n->reapply, io_now_ns(n->loop) + AGAIN_MS * NS_PER_MS);
+        return;
+    }
+    io_timer_stop(&n->reapply);
+    doc_release(n->applied);
+    n->applied = doc_retain(n->doc);
+}
+
 static void on_doc(void *user, const struct doc *d)
 {
     struct node *n = user;
@@ -149,7 +165,8 @@ static void on_doc(void *user, const struct doc *d)
         n->introduced_again = true; /* once: should the manager not take it, the rest works all the same */
         uplink_introduce(n->uplink);
     } else n->introduced_again = false;
-    apply_doc(n->engine, before, n->doc, n->uuid, n->log);
+    if (before) apply_flushes(n->engine, before, n->doc);
+    apply_now(n);
     rest_set_doc(n->rest, n->doc);
     doc_release(before);
     if (!n->introduced_again && n->ready) {
@@ -213,7 +230,7 @@ static enum divan_code start_parts(struct node *n, const struct node_options *o,
 }
 
 struct node *node_start(struct io_loop *loop, const struct node_options *o, void (*ready)(void *user), void *user,
-                      struct divan_error *err)
+                        struct divan_error *err)
 {
     struct divan_error local;
     struct node *n = mem_zalloc(sizeof *n);
@@ -226,6 +243,7 @@ struct node *node_start(struct io_loop *loop, const struct node_options *o, void
     n->log = o->log;
     n->ready = ready;
     n->ready_user = user;
+    io_timer_init(&n->reapply, loop, apply_now, n);
     n->options = *o;
     text_copy(n->data_dir, sizeof n->data_dir, o->data_dir ? o->data_dir : "");
     choose_host(n, o);
@@ -243,6 +261,8 @@ void node_stop(struct node *n)
     manager_free(n->own);
     engine_free(n->engine);
     secure_fini(&n->secure);
+    io_timer_stop(&n->reapply);
+    doc_release(n->applied);
     doc_release(n->doc);
     mem_free(n);
 }

@@ -106,12 +106,15 @@ static void say_applied(struct uplink *u)
     buf_fini(&text);
 }
 
+/* A document that cannot be read now (memory) is asked for again by linking anew. */
 static void take_document(struct uplink *u, struct divan_bytes json)
 {
     struct divan_error err = {0};
     struct doc *d = NULL;
-    if (doc_from_json(json, &d, &err)) LOG_E(u->o.log, "%s", err.message);
-    else if (u->doc && strcmp(u->doc->uuid, d->uuid) != 0)
+    if (doc_from_json(json, &d, &err)) {
+        LOG_E(u->o.log, "%s", err.message);
+        away(u);
+    } else if (u->doc && strcmp(u->doc->uuid, d->uuid) != 0)
         LOG_E(u->o.log, "the manager sent a document of another cluster (%s, not %s): refused", d->uuid, u->doc->uuid);
     else if (u->doc && revision_compare(d->revision, u->doc->revision) < 0)
         LOG_E(u->o.log, "the manager sent an older document (%lld, not %lld): refused", (long long)d->revision.rev,
@@ -143,8 +146,10 @@ static void on_message(void *user, struct divan_bytes text)
     struct uplink *u = user;
     struct link_message m;
     struct divan_error err = {0};
-    if (link_read(text, &m, &err)) LOG_E(u->o.log, "%s", err.message);
-    else if (m.type == LINK_DOCUMENT) take_document(u, m.document);
+    if (link_read(text, &m, &err)) {
+        LOG_E(u->o.log, "%s", err.message);
+        away(u);
+    } else if (m.type == LINK_DOCUMENT) take_document(u, m.document);
     else if (m.type == LINK_REPLY) take_reply(u, &m);
     else if (m.type == LINK_REFUSED) LOG_E(u->o.log, "the manager refuses this node: %s", m.why);
     link_message_fini(&m);
