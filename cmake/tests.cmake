@@ -5,7 +5,7 @@ pkg_check_modules(cmocka REQUIRED IMPORTED_TARGET cmocka)
 set(TEST_LAYERS divan_cli divan_client divan_node divan_manager divan_topology divan_text divan_wire divan_io divan_base)
 foreach(dir unit sim)
   file(GLOB sources CONFIGURE_DEPENDS tests/${dir}/test_*.c)
-  file(GLOB helpers CONFIGURE_DEPENDS tests/${dir}/support_*.c)
+  file(GLOB helpers CONFIGURE_DEPENDS tests/${dir}/support_*.c tests/${dir}/checker.c)
   set(support)
   if(helpers) # what several of them share is compiled once
     set(support test_support_${dir})
