@@ -130,18 +130,18 @@ void dcp_put_head(struct buf *out, const struct dcp_message *m, size_t value_len
         return;
     }
     size_t prefix_len = m->collections && op_takes_document_key(m->opcode) ? leb128_put(prefix, m->collection) : 0;
-    size_t framing_len = m->has_stream_id ? 3 : 0, key_len = prefix_len + m->key.len;
-    size_t body = framing_len + extras.len + key_len + value_len;
-    bool marker = m->opcode == OP_DCP_SNAPSHOT_MARKER && m->marker.version != 1;
-    if (marker) body += m->marker.version == 22 ? 52 : 36;
-    if (key_len > (framing_len ? UINT8_MAX : UINT16_MAX) || body > UINT32_MAX) {
+    size_t framing_len = m->has_stream_id ? sizeof framing : 0, key_len = prefix_len + m->key.len;
+    size_t head = FRAME_HEADER + framing_len + extras.len + key_len;
+    bool fields_follow = m->opcode == OP_DCP_SNAPSHOT_MARKER && m->marker.version != 1;
+    if (fields_follow) value_len = m->marker.version == 22 ? 52 : 36;
+    if (key_len > (framing_len ? UINT8_MAX : UINT16_MAX) || value_len > UINT32_MAX / 2) {
         out->failed = true;
         return;
     }
+    size_t body = head - FRAME_HEADER + value_len;
     framing[0] = FRAMING_STREAM_ID << 4 | 2;
     put_u16be(framing + 1, m->stream_id);
-    uint8_t *at = buf_grow(out, FRAME_HEADER + body - value_len -
-                                    (marker ? body - value_len - extras.len - key_len - framing_len : 0));
+    uint8_t *at = buf_grow(out, head);
     if (!at) return;
     put_u8_at(&at, framing_len ? MAGIC_ALT_REQUEST : MAGIC_REQUEST);
     put_u8_at(&at, m->opcode);
@@ -158,13 +158,13 @@ void dcp_put_head(struct buf *out, const struct dcp_message *m, size_t value_len
     memcpy(at, space, extras.len), at += extras.len;
     memcpy(at, prefix, prefix_len), at += prefix_len;
     if (m->key.len) memcpy(at, m->key.data, m->key.len);
-    if (marker) marker_fields(out, &m->marker);
+    if (fields_follow) marker_fields(out, &m->marker);
 }
 
 void dcp_put(struct buf *out, const struct dcp_message *m)
 {
     dcp_put_head(out, m, m->value.len);
-    buf_put_bytes(out, m->value);
+    if (m->opcode != OP_DCP_SNAPSHOT_MARKER) buf_put_bytes(out, m->value);
 }
 
 bool dcp_flow_counts(uint8_t opcode)

@@ -1,6 +1,5 @@
 #include "node/kv/ops.h"
 
-#include "text/json.h"
 #include "wire/compress.h"
 
 enum {
@@ -16,10 +15,7 @@ static struct store *store_of(const struct kv_op *op)
 
 bool kv_durable_possible(const struct vbucket *v, uint8_t level)
 {
-    if (!level) return true;
-    unsigned length = v->chain_length ? v->chain_length : 1u + v->store->replicas;
-    unsigned majority = length / 2 + 1;
-    return majority <= 1; /* no other copy has to acknowledge */
+    return !level || vbucket_majority_exists(v);
 }
 
 uint8_t kv_durability(const struct kv_op *op)
@@ -62,6 +58,18 @@ static struct item *find(const struct kv_op *op)
     return vbucket_find(op->vbucket, &op->key, op->hash);
 }
 
+/* Makes `out` what a tombstone of the item keeps. false: out of memory. */
+static bool keep_system(struct store *s, const struct item *i, struct buf *out)
+{
+    struct divan_bytes plain, section, body;
+    buf_clear(out);
+    if (!(i->datatype & DATATYPE_XATTR)) return true;
+    if (!item_plain_value(i, &s->scratch[1], &plain)) return false;
+    value_split(plain, i->datatype, &section, &body);
+    value_keep_system(section, out);
+    return !out->failed;
+}
+
 static struct item *find_live(const struct kv_op *op)
 {
     struct item *i = find(op);
@@ -71,13 +79,9 @@ static struct item *find_live(const struct kv_op *op)
 
 struct item *kv_expire(struct vbucket *v, struct item *i, const struct kv_clock *t)
 {
-    struct buf *kept = &v->store->scratch[0], *plain = &v->store->scratch[1];
-    struct divan_bytes value;
-    buf_clear(kept);
-    if ((i->datatype & DATATYPE_XATTR) && item_plain_value(i, plain, &value))
-        xattr_keep_system(xattr_block(value), kept);
-    if (kept->failed) return NULL;
-    return vbucket_bury(v, i, buf_view(kept), true, false, t);
+    struct buf *kept = &v->store->scratch[0];
+    if (!keep_system(v->store, i, kept)) return NULL;
+    return vbucket_bury(v, i, buf_view(kept), true, DURABLE_NONE, t);
 }
 
 /* A write with the lock's CAS goes through and unlocks; any other is refused while the lock holds. */
@@ -88,9 +92,10 @@ static enum kv_result write_check(const struct kv_op *op, struct item *i)
     return op->cas && op->cas != i->cas ? KV_EXISTS : KV_OK;
 }
 
-static void done(struct kv_done *out, struct item *i, bool prepared)
+/* A durable write is known by the seqno of its prepare. */
+static void done(struct kv_done *out, struct item *i)
 {
-    *out = (struct kv_done){i, i->cas, prepared ? i->seqno - 1 : i->seqno};
+    *out = (struct kv_done){i, i->cas, i->seqno - i->prepared_ago};
 }
 
 /* ---- reading */
@@ -126,13 +131,13 @@ static enum kv_result compose(const struct kv_op *op, const struct item *old, co
                               struct item_change *change)
 {
     struct store *s = store_of(op);
-    change->datatype = json_is_valid(in->body) ? DATATYPE_JSON : 0;
+    change->datatype = value_is_json(in->body) ? DATATYPE_JSON : 0;
     if (old && (old->datatype & DATATYPE_XATTR)) {
-        struct divan_bytes plain;
+        struct divan_bytes plain, section, body;
         if (!item_plain_value(old, &s->scratch[1], &plain)) return KV_NO_MEMORY;
+        value_split(plain, old->datatype, &section, &body);
         buf_clear(&s->scratch[0]);
-        buf_put_bytes(&s->scratch[0], xattr_block(plain));
-        buf_put_bytes(&s->scratch[0], in->body);
+        xattrs_join(&s->scratch[0], section, in->body);
         if (s->scratch[0].failed) return KV_NO_MEMORY;
         change->value = buf_view(&s->scratch[0]);
         change->datatype |= DATATYPE_XATTR;
@@ -163,14 +168,14 @@ enum kv_result kv_set(const struct kv_op *op, enum kv_set_mode mode, const struc
     if (!live && (mode == KV_REPLACE || op->cas)) return KV_MISSING;
     if (live && mode == KV_ADD) return KV_EXISTS;
     if (live) rc = write_check(op, old);
-    struct item_change change = {.flags = in->flags, .prepared = kv_durability(op) != DURABLE_NONE};
+    struct item_change change = {.flags = in->flags, .prepared = kv_durability(op)};
     change.expiry_s = live && op->keep_ttl ? old->expiry_s : kv_expiry(op, in->expiry);
     if (!rc) rc = compose(op, live ? old : NULL, in, &change);
     if (!rc) rc = room_check(op, change.value.len);
     if (rc) return rc;
     struct item *i = vbucket_write(op->vbucket, find(op), &op->key, op->hash, &change, op->clock);
     if (!i) return KV_NO_MEMORY;
-    done(out, i, change.prepared);
+    done(out, i);
     return KV_OK;
 }
 
@@ -182,28 +187,25 @@ enum kv_result kv_concat(const struct kv_op *op, enum kv_concat_mode mode, struc
     if (!rc) rc = write_check(op, old);
     if (rc) return rc;
     struct store *s = store_of(op);
-    struct divan_bytes plain;
+    struct divan_bytes plain, section, before;
     if (!item_plain_value(old, &s->scratch[1], &plain)) return KV_NO_MEMORY;
-    struct divan_bytes block = {0}, before = plain;
-    if (old->datatype & DATATYPE_XATTR) block = xattr_block(plain), before = xattr_body(plain);
+    value_split(plain, old->datatype, &section, &before);
     if (before.len + body.len > VALUE_MAX) return KV_TOO_BIG;
     struct buf *whole = &s->scratch[0];
     buf_clear(whole);
-    buf_put_bytes(whole, block);
-    buf_put_bytes(whole, mode == KV_APPEND ? before : body);
+    xattrs_join(whole, section, mode == KV_APPEND ? before : body);
     buf_put_bytes(whole, mode == KV_APPEND ? body : before);
     if (whole->failed) return KV_NO_MEMORY;
-    struct item_change change = {.value = buf_view(whole),
-                                 .flags = old->flags,
-                                 .expiry_s = old->expiry_s,
-                                 .prepared = kv_durability(op) != DURABLE_NONE};
-    change.datatype = (uint8_t)(block.len ? DATATYPE_XATTR : 0);
-    if (json_is_valid(bytes_slice(change.value, block.len, change.value.len))) change.datatype |= DATATYPE_JSON;
+    struct item_change change = {
+        .value = buf_view(whole), .flags = old->flags, .expiry_s = old->expiry_s, .prepared = kv_durability(op)};
+    size_t body_at = whole->len - before.len - body.len;
+    change.datatype = (uint8_t)(section.len ? DATATYPE_XATTR : 0);
+    if (value_is_json(bytes_slice(change.value, body_at, whole->len))) change.datatype |= DATATYPE_JSON;
     rc = room_check(op, body.len);
     if (rc) return rc;
     struct item *i = vbucket_write(op->vbucket, find(op), &op->key, op->hash, &change, op->clock);
     if (!i) return KV_NO_MEMORY;
-    done(out, i, change.prepared);
+    done(out, i);
     return KV_OK;
 }
 
@@ -242,12 +244,12 @@ static enum kv_result count_new(const struct kv_op *op, uint64_t initial, uint32
     struct item_change change = {.value = format_counter(initial, text),
                                  .datatype = DATATYPE_JSON,
                                  .expiry_s = kv_expiry(op, expiry),
-                                 .prepared = kv_durability(op) != DURABLE_NONE};
+                                 .prepared = kv_durability(op)};
     enum kv_result rc = room_check(op, change.value.len);
     if (rc) return rc;
     struct item *i = vbucket_write(op->vbucket, find(op), &op->key, op->hash, &change, op->clock);
     if (!i) return KV_NO_MEMORY;
-    done(out, i, change.prepared);
+    done(out, i);
     return KV_OK;
 }
 
@@ -264,26 +266,25 @@ enum kv_result kv_count(const struct kv_op *op, bool down, uint64_t delta, uint6
     if (!rc) rc = write_check(op, old);
     if (rc) return rc;
     struct store *s = store_of(op);
-    struct divan_bytes plain, block = {0};
+    struct divan_bytes plain, section, body;
     if (!item_plain_value(old, &s->scratch[1], &plain)) return KV_NO_MEMORY;
-    if (old->datatype & DATATYPE_XATTR) block = xattr_block(plain), plain = xattr_body(plain);
+    value_split(plain, old->datatype, &section, &body);
     uint64_t now;
-    if (!parse_counter(plain, &now)) return KV_BAD_DELTA;
+    if (!parse_counter(body, &now)) return KV_BAD_DELTA;
     now = down ? (now < delta ? 0 : now - delta) : now + delta;
     char text[20];
     buf_clear(&s->scratch[0]);
-    buf_put_bytes(&s->scratch[0], block);
-    buf_put_bytes(&s->scratch[0], format_counter(now, text));
+    xattrs_join(&s->scratch[0], section, format_counter(now, text));
     if (s->scratch[0].failed) return KV_NO_MEMORY;
     struct item_change change = {.value = buf_view(&s->scratch[0]),
                                  .flags = old->flags,
                                  .expiry_s = old->expiry_s,
-                                 .prepared = kv_durability(op) != DURABLE_NONE};
-    change.datatype = (uint8_t)(DATATYPE_JSON | (block.len ? DATATYPE_XATTR : 0));
+                                 .prepared = kv_durability(op)};
+    change.datatype = (uint8_t)(DATATYPE_JSON | (section.len ? DATATYPE_XATTR : 0));
     struct item *i = vbucket_write(op->vbucket, old, &op->key, op->hash, &change, op->clock);
     if (!i) return KV_NO_MEMORY;
     *value = now;
-    done(out, i, change.prepared);
+    done(out, i);
     return KV_OK;
 }
 
@@ -298,18 +299,12 @@ enum kv_result kv_delete(const struct kv_op *op, struct kv_done *out)
     rc = write_check(op, i);
     if (rc == KV_LOCKED && op->cas) rc = KV_LOCKED_TMP;
     if (rc) return rc;
-    struct store *s = store_of(op);
-    struct divan_bytes plain;
-    buf_clear(&s->scratch[0]);
-    if (i->datatype & DATATYPE_XATTR) {
-        if (!item_plain_value(i, &s->scratch[1], &plain)) return KV_NO_MEMORY;
-        xattr_keep_system(xattr_block(plain), &s->scratch[0]);
-    }
-    bool prepared = kv_durability(op) != DURABLE_NONE;
-    i = s->scratch[0].failed ? NULL
-                             : vbucket_bury(op->vbucket, i, buf_view(&s->scratch[0]), false, prepared, op->clock);
+    struct buf *kept = &store_of(op)->scratch[0];
+    uint8_t prepared = kv_durability(op);
+    if (!keep_system(store_of(op), i, kept)) return KV_NO_MEMORY;
+    i = vbucket_bury(op->vbucket, i, buf_view(kept), false, prepared, op->clock);
     if (!i) return KV_NO_MEMORY;
-    done(out, i, prepared);
+    done(out, i);
     return KV_OK;
 }
 

@@ -1,4 +1,4 @@
-#include "node/kv/store.h"
+#include "node/kv/store_parts.h"
 
 #include "base/alloc.h"
 #include "base/error.h"
@@ -54,6 +54,8 @@ enum divan_code store_init(struct store *s, uint16_t vbuckets, struct rng *r, st
         s->vbuckets[i].store = s;
         s->vbuckets[i].id = i;
         list_init(&s->vbuckets[i].order);
+        list_init(&s->vbuckets[i].cursors);
+        s->vbuckets[i].prepares_end = &s->vbuckets[i].prepares;
     }
     return DIVAN_OK;
 }
@@ -69,7 +71,16 @@ static void drop_locks(struct vbucket *v)
 
 static void drop_items(struct vbucket *v)
 {
-    list_each(&v->order, link) vbucket_forget(v, container_of(link, struct item, order));
+    order_break(v, true);
+    vbucket_disown(v);
+    list_each(&v->order, link)
+    {
+        struct item *i = container_of(link, struct item, order);
+        if (item_in_table(i)) vbucket_forget(v, i);
+    }
+    while (!list_empty(&v->order)) vbucket_forget_apart(v, container_of(list_first(&v->order), struct item, order));
+    v->prepares = v->marks = NULL;
+    v->prepares_end = &v->prepares;
     drop_locks(v);
     mem_free(v->table);
     v->table = NULL;
@@ -84,13 +95,16 @@ static void reset(struct vbucket *v)
     v->failover = NULL;
     v->failover_count = 0;
     v->high_seqno = v->purge_seqno = v->max_cas = v->max_deleted_revision = 0;
-    v->high_prepared_seqno = v->high_completed_seqno = 0;
+    v->high_prepared_seqno = v->high_completed_seqno = v->snapshot_start = v->snapshot_end = 0;
+    v->handing_over = false;
 }
 
 void store_fini(struct store *s)
 {
     for (uint16_t i = 0; s->vbuckets && i < s->vbucket_count; i++) {
-        if (s->vbuckets[i].store) reset(&s->vbuckets[i]);
+        if (!s->vbuckets[i].store) continue;
+        reset(&s->vbuckets[i]);
+        mem_free(s->vbuckets[i].durability);
     }
     mem_free(s->vbuckets);
     manifest_fini(&s->manifest);
@@ -98,16 +112,26 @@ void store_fini(struct store *s)
     *s = (struct store){0};
 }
 
+/* A snapshot of which only a part came does not count: what it shows is a mixture of two moments. */
+static uint64_t consistent_seqno(const struct vbucket *v)
+{
+    bool cut = v->snapshot_start < v->high_seqno && v->high_seqno < v->snapshot_end;
+    return cut ? v->snapshot_start : v->high_seqno;
+}
+
 static bool new_branch(struct vbucket *v, struct rng *r)
 {
-    size_t kept = v->failover_count < FAILOVER_MAX ? v->failover_count : FAILOVER_MAX - 1u;
-    struct failover_entry *log = mem_alloc((kept + 1) * sizeof *log);
+    uint64_t from = consistent_seqno(v);
+    struct failover_entry *log = mem_alloc(FAILOVER_MAX * sizeof *log);
     if (!log) return false;
-    log[0] = (struct failover_entry){new_uuid(r), v->high_seqno};
-    if (kept) memcpy(log + 1, v->failover, kept * sizeof *log);
+    uint8_t count = 0;
+    log[count++] = (struct failover_entry){new_uuid(r), from};
+    for (uint8_t i = 0; i < v->failover_count && count < FAILOVER_MAX; i++) {
+        if (v->failover[i].seqno <= from) log[count++] = v->failover[i];
+    }
     mem_free(v->failover);
     v->failover = log;
-    v->failover_count = (uint8_t)(kept + 1);
+    v->failover_count = count;
     return true;
 }
 
@@ -118,6 +142,7 @@ void store_flush(struct store *s, struct rng *r)
         if (v->mode == VBUCKET_ABSENT) continue;
         drop_items(v);
         v->high_seqno = v->purge_seqno = v->max_deleted_revision = v->high_prepared_seqno = v->high_completed_seqno = 0;
+        v->snapshot_start = v->snapshot_end = 0;
         /* The log keeps its memory: a flush must not fail halfway. */
         if (v->failover_count) v->failover[0] = (struct failover_entry){new_uuid(r), 0}, v->failover_count = 1;
     }
@@ -135,8 +160,13 @@ bool vbucket_set_mode(struct vbucket *v, enum vbucket_mode mode, struct rng *r)
     bool branch = mode == VBUCKET_ACTIVE && v->mode != VBUCKET_PENDING;
     if (mode != VBUCKET_ABSENT && (branch || !v->failover_count) && !new_branch(v, r)) return false;
     count_items_of_mode(v, -1);
+    bool leaves = v->mode == VBUCKET_ACTIVE;
     v->mode = (uint8_t)mode;
     count_items_of_mode(v, +1);
+    v->handing_over = false;
+    order_break(v, false);
+    if (leaves) vbucket_disown(v);
+    if (mode == VBUCKET_ACTIVE) v->snapshot_start = v->snapshot_end = 0;
     if (mode == VBUCKET_ABSENT) reset(v);
     if (mode != VBUCKET_ACTIVE) {
         list_each(&v->order, link) container_of(link, struct item, order)->state &= (uint8_t)~ITEM_LOCKED;
@@ -166,7 +196,7 @@ static struct item **slot_of(struct vbucket *v, const struct item *item)
 }
 
 /* Makes the table fit one more item. A table that cannot grow serves on with longer chains. */
-static bool make_slot(struct vbucket *v)
+bool vbucket_make_slot(struct vbucket *v)
 {
     uint32_t used = v->items + v->tombstones;
     if (v->slots && (used < v->slots || v->slots >= 1u << 30)) return true;
@@ -188,7 +218,7 @@ static bool make_slot(struct vbucket *v)
 
 /* ---- accounts */
 
-static size_t item_bytes(const struct item *i)
+size_t item_bytes(const struct item *i)
 {
     return sizeof *i + i->key_len + i->value_len + ITEM_OVERHEAD;
 }
@@ -217,7 +247,7 @@ static struct item *oldest_live(struct vbucket *v)
     list_each(&v->order, link)
     {
         struct item *i = container_of(link, struct item, order);
-        if (item_is_live(i) && !(i->state & ITEM_LOCKED)) return i;
+        if (item_in_table(i) && item_is_live(i) && !(i->state & ITEM_LOCKED)) return i;
     }
     return NULL;
 }
@@ -228,7 +258,7 @@ static void evict(struct store *s, size_t more, const struct kv_clock *t)
     for (uint32_t idle = 0; s->mem_bytes + more > s->quota_bytes && idle < s->vbucket_count;) {
         struct vbucket *v = &s->vbuckets[s->evict_vbucket++ % s->vbucket_count];
         struct item *i = v->mode == VBUCKET_ACTIVE ? oldest_live(v) : NULL;
-        if (!i || !vbucket_bury(v, i, (struct divan_bytes){0}, false, false, t)) {
+        if (!i || !vbucket_bury(v, i, (struct divan_bytes){0}, false, DURABLE_NONE, t)) {
             idle++;
             continue;
         }
@@ -297,25 +327,44 @@ uint64_t vbucket_next_cas(struct vbucket *v, const struct kv_clock *t)
     return v->max_cas;
 }
 
-static void stamp(struct vbucket *v, struct item *i, uint64_t cas, bool prepared, const struct kv_clock *t)
+uint32_t seqno_distance(uint64_t from, uint64_t to)
 {
-    if (prepared) v->high_prepared_seqno = v->high_completed_seqno = ++v->high_seqno;
-    i->cas = cas ? cas : vbucket_next_cas(v, t);
-    if (cas > v->max_cas && cas != UINT64_MAX) v->max_cas = cas;
-    i->seqno = ++v->high_seqno;
+    return to - from < UINT32_MAX ? (uint32_t)(to - from) : UINT32_MAX;
+}
+
+void vbucket_stamp(struct vbucket *v, struct item *i, const struct item_change *change, const struct kv_clock *t)
+{
+    bool at_once = change->prepared && !change->seqno && !(i->state & ITEM_PREPARED);
+    if (at_once) v->high_prepared_seqno = v->high_completed_seqno = ++v->high_seqno;
+    i->prepared_ago = at_once;
+    i->level = change->prepared;
+    i->cas = change->cas ? change->cas : vbucket_next_cas(v, t);
+    if (change->cas > v->max_cas && change->cas != UINT64_MAX) v->max_cas = change->cas;
+    i->seqno = v->high_seqno = change->seqno ? change->seqno : v->high_seqno + 1;
     struct collection *c = manifest_find(&v->store->manifest, i->collection);
     if (c && c->high_seqno < i->seqno) c->high_seqno = i->seqno;
     if (!item_is_live(i) && i->revision > v->max_deleted_revision) v->max_deleted_revision = i->revision;
 }
 
-static void take_out(struct vbucket *v, struct item *i)
+static void discount(struct vbucket *v, struct item *i)
 {
     if (i->state & ITEM_LOCKED) lock_remove(v, i);
     count(v, i, -1);
-    list_remove(&i->order);
 }
 
-static void set_content(struct item *i, const struct item_change *change)
+/* Out of the accounts and the order; the table has forgotten it already. */
+static void retire(struct vbucket *v, struct item *i)
+{
+    discount(v, i);
+    if (order_shows(v, i)) {
+        order_keep_ghost(v, i);
+        return;
+    }
+    order_remove(v, i);
+    mem_free(i);
+}
+
+void item_set_content(struct item *i, const struct item_change *change)
 {
     i->flags = change->flags;
     i->expiry_s = change->expiry_s;
@@ -325,50 +374,87 @@ static void set_content(struct item *i, const struct item_change *change)
     if (change->value.len) memmove(i->bytes + i->key_len, change->value.data, change->value.len);
 }
 
-static struct item *item_new(const struct kv_key *key, uint32_t hash, size_t value_len)
+struct item *item_new(const struct kv_key *key, uint32_t hash, size_t value_len)
 {
     struct item *i = mem_alloc(sizeof *i + key->len + value_len);
     if (!i) return NULL;
     *i = (struct item){.collection = key->collection, .hash = hash, .key_len = key->len};
-    memcpy(i->bytes, key->data, key->len);
+    if (key->len) memcpy(i->bytes, key->data, key->len);
     return i;
+}
+
+void vbucket_place(struct vbucket *v, struct item *old, struct item *i)
+{
+    struct item **at = old ? slot_of(v, old) : &v->table[i->hash & (v->slots - 1)];
+    i->chain = old ? old->chain : *at;
+    *at = i;
+    if (old) retire(v, old);
+    count(v, i, +1);
+    order_append(v, i);
+}
+
+static void rewrite(struct vbucket *v, struct item *i, const struct item_change *change, const struct kv_clock *t)
+{
+    discount(v, i);
+    order_remove(v, i);
+    item_set_content(i, change);
+    vbucket_stamp(v, i, change, t);
+    count(v, i, +1);
 }
 
 struct item *vbucket_write(struct vbucket *v, struct item *old, const struct kv_key *key, uint32_t hash,
                            const struct item_change *change, const struct kv_clock *t)
 {
-    if (!old && !make_slot(v)) return NULL;
-    bool in_place = old && old->value_len == change->value.len;
+    v->store->pending = NULL;
+    if (change->prepared && !change->seqno && vbucket_majority_is_elsewhere(v)) {
+        if (old && (old->state & ITEM_LOCKED)) lock_remove(v, old);
+        return v->store->pending = vbucket_prepare(v, old, key, hash, change, t);
+    }
+    if (!old && !vbucket_make_slot(v)) return NULL;
+    bool in_place = old && old->value_len == change->value.len && !order_shows(v, old);
     struct item *i = in_place ? old : item_new(key, hash, change->value.len);
     if (!i) return NULL;
+    uint64_t before = old ? old->seqno : 0;
     i->revision = change->revision ? change->revision : (old ? old->revision : v->max_deleted_revision) + 1;
-    if (old) take_out(v, old);
-    set_content(i, change);
-    if (old && !in_place) {
-        struct item **at = slot_of(v, old);
-        i->chain = old->chain;
-        *at = i;
-        mem_free(old);
-    } else if (!old) {
-        struct item **slot = &v->table[hash & (v->slots - 1)];
-        i->chain = *slot;
-        *slot = i;
+    if (in_place) {
+        rewrite(v, i, change, t);
+    } else {
+        item_set_content(i, change);
+        vbucket_stamp(v, i, change, t);
     }
-    stamp(v, i, change->cas, change->prepared, t);
-    count(v, i, +1);
-    list_append(&v->order, &i->order);
+    i->previous_ago = before ? seqno_distance(before, i->seqno) : 0;
+    if (in_place) order_append(v, i);
+    else vbucket_place(v, old, i);
     return i;
+}
+
+/* Moves an item to the end of the order; where a snapshot shows it, a copy stays. */
+static void move_to_end(struct vbucket *v, struct item *i)
+{
+    struct kv_key key = item_key(i);
+    struct item *copy = order_shows(v, i) ? item_new(&key, i->hash, i->value_len) : NULL;
+    if (copy) {
+        memcpy(copy, i, sizeof *i + i->key_len + i->value_len);
+        copy->order = (struct link){0};
+        order_replace_by_ghost(v, i, copy);
+        return;
+    }
+    if (order_shows(v, i)) order_break(v, false); /* no memory for it: better no snapshot than a wrong one */
+    order_remove(v, i);
 }
 
 void vbucket_restamp(struct vbucket *v, struct item *i, const struct kv_clock *t)
 {
+    static const struct item_change nothing = {0};
+    uint64_t before = i->seqno;
+    move_to_end(v, i);
     i->revision++;
-    stamp(v, i, 0, false, t);
-    list_remove(&i->order);
-    list_append(&v->order, &i->order);
+    vbucket_stamp(v, i, &nothing, t);
+    i->previous_ago = seqno_distance(before, i->seqno);
+    order_append(v, i);
 }
 
-struct item *vbucket_bury(struct vbucket *v, struct item *i, struct divan_bytes value, bool expired, bool prepared,
+struct item *vbucket_bury(struct vbucket *v, struct item *i, struct divan_bytes value, bool expired, uint8_t prepared,
                           const struct kv_clock *t)
 {
     struct item_change change = {
@@ -388,7 +474,6 @@ struct item *vbucket_bury(struct vbucket *v, struct item *i, struct divan_bytes 
 void vbucket_forget(struct vbucket *v, struct item *i)
 {
     if (i->seqno > v->purge_seqno && !item_is_live(i)) v->purge_seqno = i->seqno;
-    take_out(v, i);
     *slot_of(v, i) = i->chain;
-    mem_free(i);
+    retire(v, i);
 }

@@ -5,7 +5,10 @@
 
 #include "base/rand.h"
 #include "node/kv/collections.h"
+#include "node/kv/durable.h"
 #include "node/kv/item.h"
+#include "node/kv/order.h"
+#include "wire/history.h"
 
 /* The time of a batch of commands. */
 struct kv_clock {
@@ -24,16 +27,18 @@ struct item_lock {
 
 enum { FAILOVER_MAX = 25 };
 
-struct failover_entry {
-    uint64_t uuid, seqno;
-};
-
 struct vbucket {
     struct store *store;
     struct item **table; /* NULL until the first document */
     uint32_t slots;      /* a power of two, or 0 */
     uint32_t items, tombstones;
-    struct list order; /* all items by seqno, ascending */
+    struct list order;                     /* all items by seqno, ascending; see order.h */
+    struct list cursors;                   /* struct order_cursor */
+    struct item *prepares, **prepares_end; /* durable writes that wait, by seqno */
+    struct item *marks;                    /* aborts and events, newest first */
+    struct durability *durability;         /* who acknowledges; NULL = nobody else */
+    uint64_t snapshot_start, snapshot_end; /* of a replica: the last snapshot it was sent */
+    bool handing_over;                     /* about to leave: no new durable writes */
     struct item_lock *locks;
     struct failover_entry *failover; /* newest first */
     uint8_t failover_count;
@@ -61,10 +66,16 @@ struct store {
     uint64_t quota_bytes;
     uint32_t max_ttl_s;
     uint8_t replicas, compression, durability_min;
-    bool evict_when_full;   /* make room by dropping the oldest documents */
-    bool refuse_when_full;  /* a full bucket is an error for good, not for the moment */
-    struct buf scratch[2];  /* where values are put together; free between commands */
-    uint32_t evict_vbucket; /* where the search for something to drop goes on */
+    bool evict_when_full;    /* make room by dropping the oldest documents */
+    bool refuse_when_full;   /* a full bucket is an error for good, not for the moment */
+    struct buf scratch[2];   /* where values are put together; free between commands */
+    uint32_t evict_vbucket;  /* where the search for something to drop goes on */
+    uint64_t ghost_bytes;    /* kept for snapshots that are being read */
+    struct item *pending;    /* the last write became this: it waits for other copies */
+    uint32_t top_collection; /* the greatest id there ever was */
+    /* A durable write came to its end. */
+    void (*settled)(void *user, struct vbucket *, uint64_t prepared_seqno, enum durable_end);
+    void *settled_user;
     struct {
         uint32_t vbucket, slot; /* where the sweep goes on */
         bool running;
@@ -111,7 +122,8 @@ struct item_change {
     uint8_t datatype, state; /* state: ITEM_DELETED and ITEM_EXPIRED */
     uint64_t cas;            /* 0 = the next of the clock */
     uint64_t revision;       /* 0 = one more than before */
-    bool prepared;           /* a durable write: takes two seqnos, prepare and commit */
+    uint64_t seqno;          /* 0 = the next; else as replication says */
+    uint8_t prepared;        /* the level of a durable write: it takes two seqnos, prepare and commit; 0 = none */
 };
 
 /** The next CAS: nanoseconds of wall time with the low 16 bits for counting, and always greater than any before. */
@@ -119,14 +131,15 @@ uint64_t vbucket_next_cas(struct vbucket *, const struct kv_clock *);
 /** Whether `more` bytes may be added; counts the refusal, and makes room first where the bucket evicts. */
 bool store_has_room(struct store *, size_t more, const struct kv_clock *);
 /** Replaces old (may be NULL) by a new item for key. Takes the lock away. Returns the item, at the end of the order; NULL =
- * out of memory, nothing changed. old is gone after success. */
+ * out of memory, nothing changed. old is gone after success. A durable write that other copies must have first leaves old
+ * as it is: the item returned is ITEM_PREPARED and store->pending. */
 struct item *vbucket_write(struct vbucket *, struct item *old, const struct kv_key *, uint32_t hash,
                            const struct item_change *, const struct kv_clock *);
 /** A new CAS, seqno and revision for an item that keeps its value. */
 void vbucket_restamp(struct vbucket *, struct item *, const struct kv_clock *);
 /** Turns a live item into a tombstone, keeping `value` (attributes, raw XATTR datatype, may be empty) only. NULL = out of
  * memory. */
-struct item *vbucket_bury(struct vbucket *, struct item *, struct divan_bytes value, bool expired, bool prepared,
+struct item *vbucket_bury(struct vbucket *, struct item *, struct divan_bytes value, bool expired, uint8_t prepared,
                           const struct kv_clock *);
 /** Removes an item without a trace: purge, eviction, dropped collection. */
 void vbucket_forget(struct vbucket *, struct item *);

@@ -32,13 +32,12 @@ static enum status decode_binary(struct divan_bytes json, struct buf *out)
     return ST_SUCCESS;
 }
 
-static void look(struct subdoc_run *r, const struct subdoc_spec *s, struct divan_bytes document,
-                 struct subdoc_outcome *o)
+static void look(struct subdoc_run *r, const struct pathop *s, struct divan_bytes document, struct subdoc_outcome *o)
 {
     struct subdoc_reply reply = {{0}, {0}};
     o->status = (enum status)subdoc_lookup((enum subdoc_op)s->opcode, document, s->path, &reply);
     if (o->status != ST_SUCCESS || s->opcode == OP_SUBDOC_EXISTS) return;
-    if (!(s->flags & PATH_BINARY)) {
+    if (!(s->flags & PATHOP_BINARY)) {
         give_value(r, o, reply.value);
         return;
     }
@@ -49,10 +48,10 @@ static void look(struct subdoc_run *r, const struct subdoc_spec *s, struct divan
 }
 
 /* The object that has the attribute of a path as its one member; empty when there is none. */
-static bool wrap_xattr(struct divan_bytes block, const struct subdoc_spec *s, struct buf *out)
+static bool wrap_xattr(struct divan_bytes section, const struct pathop *s, struct buf *out)
 {
-    struct divan_bytes key = subdoc_xattr_key(s), value;
-    bool there = xattr_find(block, key, &value);
+    struct divan_bytes key = spec_key(s), value = {0};
+    bool there = xattrs_find(section, key, &value);
     buf_clear(out);
     if (!there) {
         buf_put_str(out, "{}");
@@ -66,17 +65,17 @@ static bool wrap_xattr(struct divan_bytes block, const struct subdoc_spec *s, st
     return true;
 }
 
-static void look_at_xattr(struct subdoc_run *r, const struct subdoc_spec *s, const struct document_view *d,
+static void look_at_xattr(struct subdoc_run *r, const struct pathop *s, const struct document_view *d,
                           struct subdoc_outcome *o)
 {
-    if (subdoc_is_virtual(s)) {
+    if (spec_is_virtual(s)) {
         buf_clear(&r->work);
-        if (!xattr_virtual(d, subdoc_xattr_key(s), r->sees_system, &r->work)) {
+        if (!xattr_virtual(d, spec_key(s), r->sees_system, &r->work)) {
             o->status = ST_SUBDOC_XATTR_UNKNOWN_VATTR;
             return;
         }
     } else {
-        wrap_xattr(d->block, s, &r->work);
+        wrap_xattr(d->section, s, &r->work);
     }
     if (r->work.failed) o->status = ST_ENOMEM;
     else look(r, s, buf_view(&r->work), o);
@@ -88,13 +87,13 @@ static void look_at_whole(struct subdoc_run *r, const struct document_view *d, s
     if (d->body.len) give_value(r, o, d->body);
 }
 
-static void run_lookup(struct subdoc_run *r, const struct subdoc_spec *s, const struct document_view *d,
+static void run_lookup(struct subdoc_run *r, const struct pathop *s, const struct document_view *d,
                        struct subdoc_outcome *o)
 {
     bool is_json = d->item && (d->item->datatype & DATATYPE_JSON);
     *o = (struct subdoc_outcome){.status = ST_SUCCESS};
-    if (s->flags & PATH_XATTR) look_at_xattr(r, s, d, o);
-    else if (subdoc_whole_document(s)) look_at_whole(r, d, o);
+    if (s->flags & PATHOP_XATTR) look_at_xattr(r, s, d, o);
+    else if (pathop_is_whole_body(s->opcode)) look_at_whole(r, d, o);
     else if (!is_json) o->status = ST_SUBDOC_DOC_NOTJSON;
     else look(r, s, d->body, o);
 }
@@ -104,11 +103,9 @@ static bool view_item(const struct kv_op *op, const struct item *i, struct buf *
 {
     *d = (struct document_view){.vbucket = op->vbucket, .item = i, .clock = op->clock};
     if (!i) return true;
-    if (!item_plain_value(i, scratch, &d->body)) return false;
-    if (i->datatype & DATATYPE_XATTR) {
-        d->block = xattr_block(d->body);
-        d->body = xattr_body(d->body);
-    }
+    struct divan_bytes plain;
+    if (!item_plain_value(i, scratch, &plain)) return false;
+    value_split(plain, i->datatype, &d->section, &d->body);
     return true;
 }
 
@@ -122,7 +119,7 @@ static struct item *visible(const struct kv_op *op, uint8_t doc_flags)
     } else if (kv_get_any(op, &i)) {
         i = NULL;
     }
-    return i && (item_is_live(i) || (doc_flags & DOCF_ACCESS_DELETED)) ? i : NULL;
+    return i && (item_is_live(i) || (doc_flags & DOC_ACCESS_DELETED)) ? i : NULL;
 }
 
 static bool ended(struct subdoc_end *end, enum kv_result result)
@@ -137,7 +134,7 @@ static bool failed(struct subdoc_end *end, enum status status)
     return status != ST_SUCCESS;
 }
 
-void subdoc_run_lookup(struct subdoc_run *r, const struct kv_op *op, const struct subdoc_plan *p,
+void subdoc_run_lookup(struct subdoc_run *r, const struct kv_op *op, const struct pathop_request *p,
                        struct subdoc_end *end)
 {
     *end = (struct subdoc_end){.result = KV_OK};
@@ -146,11 +143,11 @@ void subdoc_run_lookup(struct subdoc_run *r, const struct kv_op *op, const struc
     if (!i && ended(end, KV_MISSING)) return;
     if (vbucket_lock_of(op->vbucket, i, op->clock) && ended(end, KV_LOCKED_TMP)) return;
     if (op->cas && op->cas != i->cas && ended(end, KV_EXISTS)) return;
-    if ((p->doc_flags & DOCF_REVIVE) && item_is_live(i) && failed(end, ST_SUBDOC_CAN_ONLY_REVIVE_DELETED_DOCUMENTS))
+    if ((p->doc_flags & DOC_REVIVE) && item_is_live(i) && failed(end, ST_SUBDOC_CAN_ONLY_REVIVE_DELETED_DOCUMENTS))
         return;
     struct document_view d;
     if (!view_item(op, i, &op->vbucket->store->scratch[1], &d) && ended(end, KV_NO_MEMORY)) return;
-    for (uint8_t n = 0; n < p->count; n++) run_lookup(r, &p->specs[n], &d, &r->outcomes[n]);
+    for (uint8_t n = 0; n < p->count; n++) run_lookup(r, &p->ops[n], &d, &r->outcomes[n]);
     if (r->values.failed && ended(end, KV_NO_MEMORY)) return;
     end->status = item_is_live(i) ? ST_SUCCESS : ST_SUBDOC_SUCCESS_DELETED;
     end->done = (struct kv_done){i, i->cas, i->seqno};
@@ -162,7 +159,7 @@ void subdoc_run_lookup(struct subdoc_run *r, const struct kv_op *op, const struc
 struct change {
     struct subdoc_run *run;
     const struct kv_op *op;
-    const struct subdoc_plan *plan;
+    const struct pathop_request *plan;
     struct document_view before;
     struct mutation_facts facts;
     bool exists; /* live, or a tombstone that may be touched */
@@ -177,11 +174,11 @@ static void swap(struct buf *a, struct buf *b)
     *b = kept;
 }
 
-static enum status edit(struct change *c, const struct subdoc_spec *s, struct divan_bytes document,
-                        struct divan_bytes value, struct subdoc_outcome *o)
+static enum status edit(struct change *c, const struct pathop *s, struct divan_bytes document, struct divan_bytes value,
+                        struct subdoc_outcome *o)
 {
     struct subdoc_reply reply = {{0}, {0}};
-    bool mkdir = (s->flags & PATH_MKDIR) || (c->plan->doc_flags & (DOCF_MKDOC | DOCF_ADD));
+    bool mkdir = (s->flags & PATHOP_MKDIR_P) || (c->plan->doc_flags & (DOC_MKDOC | DOC_ADD));
     buf_clear(&c->run->edited);
     enum status status = (enum status)subdoc_mutate((enum subdoc_op)s->opcode, document, s->path, value, mkdir,
                                                     &c->run->edited, &reply);
@@ -189,7 +186,7 @@ static enum status edit(struct change *c, const struct subdoc_spec *s, struct di
     return status;
 }
 
-static enum status edit_body(struct change *c, const struct subdoc_spec *s, struct subdoc_outcome *o)
+static enum status edit_body(struct change *c, const struct pathop *s, struct subdoc_outcome *o)
 {
     if (!c->body_json) return ST_SUBDOC_DOC_NOTJSON;
     enum status status = edit(c, s, buf_view(&c->run->body), s->value, o);
@@ -198,14 +195,14 @@ static enum status edit_body(struct change *c, const struct subdoc_spec *s, stru
 }
 
 /* The value that a spec stores in an attribute: as it came, a macro's, or bytes in their JSON form. */
-static enum status spec_value(struct change *c, const struct subdoc_spec *s, struct buf *out, struct divan_bytes *value)
+static enum status spec_value(struct change *c, const struct pathop *s, struct buf *out, struct divan_bytes *value)
 {
     *value = s->value;
-    if (s->flags & PATH_MACROS) {
+    if (s->flags & PATHOP_EXPAND_MACROS) {
         enum status status = macro_expand(&c->before, &c->facts, s->value, out);
         if (status != ST_SUCCESS) return status;
         *value = buf_view(out);
-    } else if (s->flags & PATH_BINARY) {
+    } else if (s->flags & PATHOP_BINARY) {
         buf_put_str(out, "\"" BINARY_PREFIX);
         base64_append(out, s->value);
         buf_put_str(out, "\"");
@@ -215,7 +212,7 @@ static enum status spec_value(struct change *c, const struct subdoc_spec *s, str
 }
 
 /* Puts what an edit left of the wrapped attribute back into the block. */
-static enum status keep_xattr(struct change *c, const struct subdoc_spec *s)
+static enum status keep_xattr(struct change *c, const struct pathop *s)
 {
     struct subdoc_run *r = c->run;
     struct json_walk w = json_walk_begin(json_value_of(buf_view(&r->edited)));
@@ -225,20 +222,21 @@ static enum status keep_xattr(struct change *c, const struct subdoc_spec *s)
     buf_clear(&r->work);
     if (value.type != JSON_NONE) xattr_normalise(value.text, &r->work);
     buf_clear(&r->edited);
-    xattr_replace(buf_view(&r->block), subdoc_xattr_key(s), buf_view(&r->work), &r->edited);
+    struct divan_bytes kept = r->work.len ? buf_view(&r->work) : (struct divan_bytes){NULL, 0};
+    xattrs_replace(&r->edited, buf_view(&r->section), spec_key(s), kept);
     if (r->work.failed || r->edited.failed) return ST_ENOMEM;
-    swap(&r->block, &r->edited);
+    swap(&r->section, &r->edited);
     return ST_SUCCESS;
 }
 
-static enum status edit_xattr(struct change *c, const struct subdoc_spec *s, struct subdoc_outcome *o)
+static enum status edit_xattr(struct change *c, const struct pathop *s, struct subdoc_outcome *o)
 {
-    if (subdoc_is_virtual(s)) return ST_SUBDOC_XATTR_CANT_MODIFY_VATTR;
+    if (spec_is_virtual(s)) return ST_SUBDOC_XATTR_CANT_MODIFY_VATTR;
     struct buf made = {.limit = SUBDOC_WORK_MAX};
     struct divan_bytes value;
     enum status status = spec_value(c, s, &made, &value);
     if (status == ST_SUCCESS) {
-        wrap_xattr(buf_view(&c->run->block), s, &c->run->work);
+        wrap_xattr(buf_view(&c->run->section), s, &c->run->work);
         status = c->run->work.failed ? ST_ENOMEM : edit(c, s, buf_view(&c->run->work), value, o);
     }
     if (status == ST_SUCCESS) status = keep_xattr(c, s);
@@ -246,36 +244,36 @@ static enum status edit_xattr(struct change *c, const struct subdoc_spec *s, str
     return status;
 }
 
-static enum status replace_body(struct change *c, const struct subdoc_spec *s)
+static enum status replace_body(struct change *c, const struct pathop *s)
 {
     struct subdoc_run *r = c->run;
     struct subdoc_reply reply;
-    wrap_xattr(buf_view(&r->block), s, &r->work);
+    wrap_xattr(buf_view(&r->section), s, &r->work);
     enum status status = (enum status)subdoc_lookup(SUBDOC_GET, buf_view(&r->work), s->path, &reply);
     if (status != ST_SUCCESS) return status;
     buf_clear(&r->edited);
-    if (s->flags & PATH_BINARY) status = decode_binary(reply.value, &r->edited);
+    if (s->flags & PATHOP_BINARY) status = decode_binary(reply.value, &r->edited);
     else buf_put_bytes(&r->edited, reply.value);
     if (r->edited.failed) status = ST_ENOMEM;
     if (status != ST_SUCCESS) return status;
     swap(&r->body, &r->edited);
-    c->body_json = json_is_valid(buf_view(&r->body));
+    c->body_json = value_is_json(buf_view(&r->body));
     return ST_SUCCESS;
 }
 
-static enum status set_whole(struct change *c, const struct subdoc_spec *s)
+static enum status set_whole(struct change *c, const struct pathop *s)
 {
     buf_clear(&c->run->body);
     buf_put_bytes(&c->run->body, s->value);
-    c->body_json = json_is_valid(s->value);
+    c->body_json = value_is_json(s->value);
     return c->run->body.failed ? ST_ENOMEM : ST_SUCCESS;
 }
 
-static enum status run_spec(struct change *c, const struct subdoc_spec *s, struct subdoc_outcome *o)
+static enum status run_spec(struct change *c, const struct pathop *s, struct subdoc_outcome *o)
 {
     *o = (struct subdoc_outcome){.status = ST_SUCCESS};
     if (s->opcode == OP_SUBDOC_REPLACE_BODY_WITH_XATTR) return replace_body(c, s);
-    if (s->flags & PATH_XATTR) return edit_xattr(c, s, o);
+    if (s->flags & PATHOP_XATTR) return edit_xattr(c, s, o);
     if (s->opcode == OP_SET) return set_whole(c, s);
     if (s->opcode != OP_DELETE) return edit_body(c, s, o);
     c->deletes = true;
@@ -283,11 +281,11 @@ static enum status run_spec(struct change *c, const struct subdoc_spec *s, struc
 }
 
 /* A new document begins as the container that its first path needs. */
-static const char *root_of(const struct subdoc_plan *p)
+static const char *root_of(const struct pathop_request *p)
 {
     for (uint8_t i = 0; i < p->count; i++) {
-        const struct subdoc_spec *s = &p->specs[i];
-        if (s->flags & PATH_XATTR) continue;
+        const struct pathop *s = &p->ops[i];
+        if (s->flags & PATHOP_XATTR) continue;
         bool array_op = s->opcode >= OP_SUBDOC_ARRAY_PUSH_LAST && s->opcode <= OP_SUBDOC_ARRAY_ADD_UNIQUE;
         bool array = (array_op && !s->path.len) || (s->path.len && *(const char *)s->path.data == '[');
         return array ? "[]" : "{}";
@@ -300,15 +298,15 @@ static void start(struct change *c)
     struct subdoc_run *r = c->run;
     const struct item *i = c->before.item;
     buf_clear(&r->values);
-    buf_clear(&r->block);
+    buf_clear(&r->section);
     buf_clear(&r->body);
     c->deletes = false;
     if (c->exists) {
-        buf_put_bytes(&r->block, c->before.block);
+        buf_put_bytes(&r->section, c->before.section);
         buf_put_bytes(&r->body, c->before.body);
         c->body_json = i->datatype & DATATYPE_JSON;
     } else {
-        bool hidden = c->plan->doc_flags & DOCF_CREATE_AS_DELETED;
+        bool hidden = c->plan->doc_flags & DOC_CREATE_AS_DELETED;
         if (!hidden) buf_put_str(&r->body, root_of(c->plan));
         c->body_json = !hidden;
     }
@@ -318,7 +316,7 @@ static enum status run_all(struct change *c, uint8_t *index)
 {
     start(c);
     for (uint8_t i = 0; i < c->plan->count; i++) {
-        enum status status = run_spec(c, &c->plan->specs[i], &c->run->outcomes[i]);
+        enum status status = run_spec(c, &c->plan->ops[i], &c->run->outcomes[i]);
         *index = i;
         if (status != ST_SUCCESS) return status;
     }
@@ -330,25 +328,25 @@ static bool admit(struct change *c, struct item *i, struct subdoc_end *end)
 {
     const struct kv_op *op = c->op;
     uint8_t f = c->plan->doc_flags;
-    bool any = i && (item_is_live(i) || (f & DOCF_ACCESS_DELETED));
+    bool any = i && (item_is_live(i) || (f & DOC_ACCESS_DELETED));
     c->exists = any;
-    if (any && (f & DOCF_ADD)) return !ended(end, KV_EXISTS);
+    if (any && (f & DOC_ADD)) return !ended(end, KV_EXISTS);
     if (!any) {
-        if (!(f & (DOCF_MKDOC | DOCF_ADD))) return !ended(end, KV_MISSING);
-        if (f & DOCF_REVIVE) return !failed(end, ST_SUBDOC_CAN_ONLY_REVIVE_DELETED_DOCUMENTS);
+        if (!(f & (DOC_MKDOC | DOC_ADD))) return !ended(end, KV_MISSING);
+        if (f & DOC_REVIVE) return !failed(end, ST_SUBDOC_CAN_ONLY_REVIVE_DELETED_DOCUMENTS);
         return true; /* a CAS is not looked at: there is nothing to compare it with, measured */
     }
     struct item_lock *lock = vbucket_lock_of(op->vbucket, i, op->clock);
     if (lock && op->cas != lock->cas) return !ended(end, op->cas ? KV_LOCKED : KV_LOCKED_TMP);
     if (!lock && op->cas && op->cas != i->cas) return !ended(end, KV_EXISTS);
-    if ((f & DOCF_REVIVE) && item_is_live(i)) return !failed(end, ST_SUBDOC_CAN_ONLY_REVIVE_DELETED_DOCUMENTS);
+    if ((f & DOC_REVIVE) && item_is_live(i)) return !failed(end, ST_SUBDOC_CAN_ONLY_REVIVE_DELETED_DOCUMENTS);
     return true;
 }
 
-static bool check_macros(const struct subdoc_plan *p, struct subdoc_end *end)
+static bool check_macros(const struct pathop_request *p, struct subdoc_end *end)
 {
     for (uint8_t i = 0; i < p->count; i++) {
-        if ((p->specs[i].flags & PATH_MACROS) && failed(end, macro_check(p->specs[i].value))) return false;
+        if ((p->ops[i].flags & PATHOP_EXPAND_MACROS) && failed(end, macro_check(p->ops[i].value))) return false;
     }
     return true;
 }
@@ -362,7 +360,7 @@ static bool work_out(struct change *c, struct subdoc_end *end)
         c->facts.crc32c = crc32c_of(buf_view(&c->run->body));
         status = run_all(c, &index);
     }
-    if (c->run->values.failed || c->run->block.failed || c->run->body.failed) status = ST_ENOMEM;
+    if (c->run->values.failed || c->run->section.failed || c->run->body.failed) status = ST_ENOMEM;
     if (status == ST_ENOMEM) return !ended(end, KV_NO_MEMORY);
     end->failed = index;
     end->spec_failed = status != ST_SUCCESS;
@@ -373,7 +371,7 @@ static bool work_out(struct change *c, struct subdoc_end *end)
 static bool fits(const struct subdoc_run *r, struct subdoc_end *end)
 {
     size_t system, user;
-    xattr_sizes(buf_view(&r->block), &system, &user);
+    xattr_sizes(buf_view(&r->section), &system, &user);
     if (system > SYSTEM_XATTR_MAX || user + r->body.len > VALUE_MAX) return !ended(end, KV_TOO_BIG);
     return true;
 }
@@ -382,16 +380,15 @@ static bool fits(const struct subdoc_run *r, struct subdoc_end *end)
 static bool assemble(struct change *c, struct item_change *out)
 {
     struct subdoc_run *r = c->run;
-    struct divan_bytes block = buf_view(&r->block);
+    struct divan_bytes section = buf_view(&r->section);
     buf_clear(&r->edited);
     if (c->deletes) {
-        xattr_keep_system(block, &r->edited);
+        value_keep_system(section, &r->edited);
         out->datatype = r->edited.len ? DATATYPE_XATTR : 0;
     } else {
-        buf_put_bytes(&r->edited, block);
-        buf_put(&r->edited, r->body.data, r->body.len);
-        bool json = r->body.len && json_is_valid(buf_view(&r->body));
-        out->datatype = (uint8_t)((block.len ? DATATYPE_XATTR : 0) | (json ? DATATYPE_JSON : 0));
+        xattrs_join(&r->edited, section, buf_view(&r->body));
+        bool json = r->body.len && value_is_json(buf_view(&r->body));
+        out->datatype = (uint8_t)((section.len ? DATATYPE_XATTR : 0) | (json ? DATATYPE_JSON : 0));
     }
     out->value = buf_view(&r->edited);
     return !r->edited.failed;
@@ -400,10 +397,10 @@ static bool assemble(struct change *c, struct item_change *out)
 static void store(struct change *c, struct item *old, struct subdoc_end *end)
 {
     const struct kv_op *op = c->op;
-    const struct subdoc_plan *p = c->plan;
-    bool was_dead = c->exists ? !item_is_live(old) : (p->doc_flags & DOCF_CREATE_AS_DELETED) != 0;
-    bool dead = c->deletes || (was_dead && !(p->doc_flags & DOCF_REVIVE));
-    bool durable = kv_durability(op) != DURABLE_NONE;
+    const struct pathop_request *p = c->plan;
+    bool was_dead = c->exists ? !item_is_live(old) : (p->doc_flags & DOC_CREATE_AS_DELETED) != 0;
+    bool dead = c->deletes || (was_dead && !(p->doc_flags & DOC_REVIVE));
+    uint8_t durable = kv_durability(op);
     struct item_change change = {.cas = c->facts.cas, .state = dead ? ITEM_DELETED : 0, .prepared = durable};
     change.flags = p->has_user_flags ? p->user_flags : c->exists ? old->flags : 0;
     if (dead) change.expiry_s = op->clock->wall_s;
@@ -413,11 +410,11 @@ static void store(struct change *c, struct item *old, struct subdoc_end *end)
     struct item *i = vbucket_write(op->vbucket, vbucket_find(op->vbucket, &op->key, op->hash), &op->key, op->hash,
                                    &change, op->clock);
     if (!i && ended(end, KV_NO_MEMORY)) return;
-    end->done = (struct kv_done){i, i->cas, durable ? i->seqno - 1 : i->seqno};
+    end->done = (struct kv_done){i, i->cas, i->seqno - i->prepared_ago};
     end->status = dead && !c->deletes ? ST_SUBDOC_SUCCESS_DELETED : ST_SUCCESS;
 }
 
-void subdoc_run_mutation(struct subdoc_run *r, const struct kv_op *op, const struct subdoc_plan *p,
+void subdoc_run_mutation(struct subdoc_run *r, const struct kv_op *op, const struct pathop_request *p,
                          struct subdoc_end *end)
 {
     *end = (struct subdoc_end){.result = KV_OK};

@@ -11,6 +11,9 @@ void store_sweep_begin(struct store *s)
 
 static void visit(struct vbucket *v, struct item *i, const struct kv_clock *t)
 {
+    /* A replica may hear of a new collection's documents before the node hears of the collection. */
+    bool unheard_of = v->mode != VBUCKET_ACTIVE && i->collection > v->store->top_collection;
+    if (unheard_of) return;
     if (!manifest_find(&v->store->manifest, i->collection)) vbucket_forget(v, i);
     else if (v->mode != VBUCKET_ACTIVE) return; /* the active node decides, and its decision comes over */
     else if (item_is_expired(i, t)) kv_expire(v, i, t);

@@ -1,0 +1,20 @@
+/* Inside the store: what its files share. */
+#ifndef DIVAN_NODE_KV_STORE_PARTS_H
+#define DIVAN_NODE_KV_STORE_PARTS_H
+
+#include "node/kv/store.h"
+
+/** A new item with its key, in nothing. NULL = out of memory. */
+struct item *item_new(const struct kv_key *, uint32_t hash, size_t value_len);
+/** Copies the content in; the item has room for it. */
+void item_set_content(struct item *, const struct item_change *);
+size_t item_bytes(const struct item *); /**< in the accounts */
+/** CAS and seqno of a change (their zeros mean the next); counts neither. */
+void vbucket_stamp(struct vbucket *, struct item *, const struct item_change *, const struct kv_clock *);
+/** So many seqnos lie between; UINT32_MAX = more than that. */
+uint32_t seqno_distance(uint64_t from, uint64_t to);
+/** Puts a new item in the place of old (may be NULL), in table, accounts and order; old is gone. There must be a slot. */
+void vbucket_place(struct vbucket *, struct item *old, struct item *);
+bool vbucket_make_slot(struct vbucket *); /**< false: out of memory */
+
+#endif
