@@ -31,11 +31,11 @@ int main(int argc, char **argv)
                                                 .password = argc > 3 ? argv[3] : NULL};
     if (!divan_cluster_open(&cluster, argc > 1 ? argv[1] : "couchbase://localhost/default", &login, &err)) {
         divan_collection *people = divan_cluster_collection(cluster, NULL, NULL, NULL, &err);
+        pthread_mutex_lock(&job.lock);
         for (int i = 0; people && i < 3; i++)
             if (divan_upsert_start(people, divan_str(names[i]), divan_str("{}"), NULL,
                                    (struct divan_done){.fn = on_end, .user = &job}, &err))
                 job.waiting--; /* refused: no callback will come */
-        pthread_mutex_lock(&job.lock);
         while (people && job.waiting) pthread_cond_wait(&job.ended, &job.lock);
         pthread_mutex_unlock(&job.lock);
     }
