@@ -195,9 +195,7 @@ struct divan_mutate_options {
     uint32_t timeout_ms;
     enum divan_retry retry;
     enum divan_store store;
-    uint32_t
-        expiry_s; /**< 0 with keep_expiry unset: the document's expiry is removed when has_expiry is set, else kept */
-    bool has_expiry; /**< expiry_s counts even if it is 0 */
+    uint32_t expiry_s; /**< 0 = never */
     bool keep_expiry;
     uint64_t cas; /**< not with DIVAN_STORE_INSERT */
     enum divan_durability durability;

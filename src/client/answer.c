@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "client/collections.h"
 #include "client/retry.h"
+#include "client/specs.h"
 #include "client/watch.h"
 #include "wire/compress.h"
 #include "wire/errorbody.h"
@@ -51,8 +52,15 @@ static enum divan_code take_meta(struct operation *op, const struct frame *f, st
     return rc;
 }
 
-static enum divan_code take_success(struct operation *op, const struct frame *f, struct chunk *chunk,
-                                    struct divan_error *err)
+static enum divan_code take_specs(struct operation *op, const struct frame *f, struct chunk *chunk,
+                                  struct divan_error *err)
+{
+    op->is_deleted = f->status == ST_SUBDOC_SUCCESS_DELETED || f->status == ST_SUBDOC_MULTI_PATH_FAILURE_DELETED;
+    return take_value(op, f, chunk, err);
+}
+
+static enum divan_code take_success(struct connection *conn, struct operation *op, const struct frame *f,
+                                    struct chunk *chunk, struct divan_error *err)
 {
     const struct kind_facts *facts = op_facts_of(op);
     enum divan_code rc = DIVAN_OK;
@@ -62,11 +70,25 @@ static enum divan_code take_success(struct operation *op, const struct frame *f,
         if (!rc) rc = take_value(op, f, chunk, err);
         return rc;
     }
-    op->value = (struct divan_bytes){NULL, 0};
-    if (op->kind == KIND_EXISTS) rc = take_meta(op, f, err);
-    else if (facts->answers_token && f->extras.len) rc = kv_read_token(f, &op->token, err);
-    if (!rc && (op->kind == KIND_INCREMENT || op->kind == KIND_DECREMENT))
+    if (facts->answers_token && f->extras.len) rc = kv_read_token(f, &op->token, err);
+    if (rc) return rc;
+    switch ((enum op_kind)op->kind) {
+    case KIND_LOOKUP_IN:
+    case KIND_MUTATE_IN:
+        return take_specs(op, f, chunk, err);
+    case KIND_GET_PROJECTED:
+        return specs_project(op, f, &conn->client->scratch, err);
+    case KIND_EXISTS:
+        rc = take_meta(op, f, err);
+        break;
+    case KIND_INCREMENT:
+    case KIND_DECREMENT:
         rc = kv_read_counter_value(f, &op->number, err);
+        break;
+    default:
+        break;
+    }
+    op->value = (struct divan_bytes){NULL, 0};
     return rc;
 }
 
@@ -128,6 +150,22 @@ static void fail_refused(struct connection *conn, struct operation *op, enum div
     client_fail(conn->client, op, code, "%s of \"%s\": %s (%s)%s", op_facts_of(op)->name, key, err_code_text(code),
                 status_name(op->status), words);
     if (op->error && op->error->code == code) text_copy(op->error->ref, sizeof op->error->ref, r->body.ref);
+}
+
+/* One path of a mutation was refused, and so nothing was changed. */
+static void fail_spec(struct client *c, struct operation *op, size_t spec, uint16_t status)
+{
+    char path[64];
+    struct divan_bytes given = specs_path(op, spec);
+    snprintf(path, sizeof path, "%.*s%s", (int)(given.len < 50 ? given.len : 50), (const char *)given.data,
+             given.len > 50 ? "..." : "");
+    enum divan_code code = code_of_status(status);
+    if (status == ST_EACCESS) code = DIVAN_ERR_XATTR_NO_ACCESS;
+    op->spec_failed = (uint8_t)(spec + 1);
+    op->status = status;
+    op->rejected = true;
+    client_fail(c, op, code, "%s: spec %zu, path \"%s\": %s (%s); nothing was changed", op_facts_of(op)->name, spec,
+                path, err_code_text(code), status_name(status));
 }
 
 static uint32_t map_attrs(const struct client *c, uint16_t status)
@@ -225,12 +263,15 @@ void answer_take(struct connection *conn, struct operation *op, const struct fra
         take_internal(conn, op, f);
         return;
     }
-    if (f->status != ST_SUCCESS) {
-        judge(conn, op, f);
+    struct divan_error err;
+    size_t spec;
+    uint16_t status;
+    if (f->status != ST_SUCCESS && !specs_has_results(op, f->status)) {
+        if (specs_failure(op, f, &spec, &status)) fail_spec(conn->client, op, spec, status);
+        else judge(conn, op, f);
         return;
     }
-    struct divan_error err;
-    enum divan_code rc = take_success(op, f, chunk, &err);
+    enum divan_code rc = take_success(conn, op, f, chunk, &err);
     if (!rc) client_succeed(conn->client, op);
     else client_fail_with(conn->client, op, &err);
 }

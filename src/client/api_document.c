@@ -1,5 +1,8 @@
 #include "client/call.h"
 
+#include "base/error.h"
+#include "client/specs.h"
+
 /* The twelve operations, each blocking and started: they only say which of their options go where. An options pointer of
  * NULL means the defaults. */
 
@@ -13,22 +16,55 @@
 
 static struct call get_call(divan_collection *c, struct divan_bytes key, const struct divan_get_options *given)
 {
-    const struct divan_get_options o = TAKE(get, given);
-    return (struct call){.collection = c, .kind = KIND_GET, .key = key, .timeout_ms = o.timeout_ms, .retry = o.retry};
+    if (!given) return (struct call){.collection = c, .kind = KIND_GET, .key = key};
+    return (struct call){
+        .collection = c, .kind = KIND_GET, .key = key, .timeout_ms = given->timeout_ms, .retry = given->retry};
+}
+
+static bool is_projected(const struct divan_get_options *o)
+{
+    return o && (o->with_expiry || o->project_count);
+}
+
+/* With an expiry or a projection get is a sub-document lookup. */
+static enum divan_code make_projected(struct call *call, struct call_specs *specs, const struct divan_get_options *o,
+                                      struct divan_error *err)
+{
+    enum divan_code rc = specs_from_projection(specs, o, err);
+    call->kind = KIND_GET_PROJECTED;
+    call->specs = specs;
+    if (rc) err_where(err, "get", NULL);
+    return rc;
+}
+
+static enum divan_code get_projected(struct call *call, const struct divan_get_options *o, divan_result **out,
+                                     struct divan_error *err)
+{
+    struct call_specs specs;
+    enum divan_code rc = make_projected(call, &specs, o, err);
+    return rc ? rc : call_run(call, out, err);
+}
+
+static enum divan_code get_projected_start(struct call *call, const struct divan_get_options *o, struct divan_done done,
+                                           struct divan_error *err)
+{
+    struct call_specs specs;
+    enum divan_code rc = make_projected(call, &specs, o, err);
+    return rc ? rc : call_start(call, done, err);
 }
 
 enum divan_code divan_get(divan_collection *c, struct divan_bytes key, const struct divan_get_options *o,
                           divan_result **out, struct divan_error *err)
 {
-    const struct call call = get_call(c, key, o);
-    return call_run(&call, out, err);
+    struct call call = get_call(c, key, o);
+    return is_projected(o) ? get_projected(&call, o, out, err) : call_run(&call, out, err);
 }
 
 enum divan_code divan_get_start(divan_collection *c, struct divan_bytes key, const struct divan_get_options *o,
                                 struct divan_done done, struct divan_error *err)
 {
-    const struct call call = get_call(c, key, o);
-    return call_start(&call, done, err);
+    struct call call = get_call(c, key, o);
+    return is_projected(o) ? get_projected_start(&call, o, done, err) : call_start(&call, done, err);
 }
 
 /* ---- exists */
@@ -125,7 +161,9 @@ static struct call insert_call(divan_collection *c, struct divan_bytes key, stru
                          .value = value,
                          .expiry_s = o.expiry_s,
                          .flags = o.flags,
-                         .durability = o.durability};
+                         .durability = o.durability,
+                         .persist_to = o.persist_to,
+                         .replicate_to = o.replicate_to};
 }
 
 enum divan_code divan_insert(divan_collection *c, struct divan_bytes key, struct divan_bytes value,
@@ -158,7 +196,9 @@ static struct call upsert_call(divan_collection *c, struct divan_bytes key, stru
                          .expiry_s = o.expiry_s,
                          .flags = o.flags,
                          .durability = o.durability,
-                         .keep_expiry = o.keep_expiry};
+                         .keep_expiry = o.keep_expiry,
+                         .persist_to = o.persist_to,
+                         .replicate_to = o.replicate_to};
 }
 
 enum divan_code divan_upsert(divan_collection *c, struct divan_bytes key, struct divan_bytes value,
@@ -192,7 +232,9 @@ static struct call replace_call(divan_collection *c, struct divan_bytes key, str
                          .flags = o.flags,
                          .durability = o.durability,
                          .keep_expiry = o.keep_expiry,
-                         .cas = o.cas};
+                         .cas = o.cas,
+                         .persist_to = o.persist_to,
+                         .replicate_to = o.replicate_to};
 }
 
 enum divan_code divan_replace(divan_collection *c, struct divan_bytes key, struct divan_bytes value,
@@ -221,7 +263,9 @@ static struct call remove_call(divan_collection *c, struct divan_bytes key, cons
                          .timeout_ms = o.timeout_ms,
                          .retry = o.retry,
                          .durability = o.durability,
-                         .cas = o.cas};
+                         .cas = o.cas,
+                         .persist_to = o.persist_to,
+                         .replicate_to = o.replicate_to};
 }
 
 enum divan_code divan_remove(divan_collection *c, struct divan_bytes key, const struct divan_remove_options *o,
@@ -251,7 +295,9 @@ static struct call append_call(divan_collection *c, struct divan_bytes key, stru
                          .retry = o.retry,
                          .value = value,
                          .durability = o.durability,
-                         .cas = o.cas};
+                         .cas = o.cas,
+                         .persist_to = o.persist_to,
+                         .replicate_to = o.replicate_to};
 }
 
 enum divan_code divan_append(divan_collection *c, struct divan_bytes key, struct divan_bytes value,
@@ -282,7 +328,9 @@ static struct call prepend_call(divan_collection *c, struct divan_bytes key, str
                          .retry = o.retry,
                          .value = value,
                          .durability = o.durability,
-                         .cas = o.cas};
+                         .cas = o.cas,
+                         .persist_to = o.persist_to,
+                         .replicate_to = o.replicate_to};
 }
 
 enum divan_code divan_prepend(divan_collection *c, struct divan_bytes key, struct divan_bytes value,
@@ -316,7 +364,9 @@ static struct call increment_call(divan_collection *c, struct divan_bytes key, u
                          .initial = o.initial,
                          .expiry_s = o.expiry_s,
                          .durability = o.durability,
-                         .keep_expiry = o.keep_expiry};
+                         .keep_expiry = o.keep_expiry,
+                         .persist_to = o.persist_to,
+                         .replicate_to = o.replicate_to};
 }
 
 enum divan_code divan_increment(divan_collection *c, struct divan_bytes key, uint64_t delta,
@@ -350,7 +400,9 @@ static struct call decrement_call(divan_collection *c, struct divan_bytes key, u
                          .initial = o.initial,
                          .expiry_s = o.expiry_s,
                          .durability = o.durability,
-                         .keep_expiry = o.keep_expiry};
+                         .keep_expiry = o.keep_expiry,
+                         .persist_to = o.persist_to,
+                         .replicate_to = o.replicate_to};
 }
 
 enum divan_code divan_decrement(divan_collection *c, struct divan_bytes key, uint64_t delta,

@@ -58,12 +58,19 @@ uint32_t divan_result_flags(const divan_result *result)
 
 uint64_t divan_result_number(const divan_result *result)
 {
-    return result && !result_op(result)->error ? result_op(result)->number : 0;
+    const struct operation *op = result ? result_op(result) : NULL;
+    return op && !op->error && op->kind != KIND_GET_PROJECTED ? op->number : 0;
 }
 
 bool divan_result_exists(const divan_result *result)
 {
     return result && result_op(result)->exists;
+}
+
+uint64_t divan_result_expiry(const divan_result *result)
+{
+    const struct operation *op = result ? result_op(result) : NULL;
+    return op && !op->error && op->kind == KIND_GET_PROJECTED ? op->number : 0;
 }
 
 uint32_t divan_result_server_us(const divan_result *result)

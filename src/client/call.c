@@ -4,6 +4,7 @@
 #include "client/cluster.h"
 #include "client/names.h"
 #include "client/queue.h"
+#include "client/specs.h"
 
 static struct collection *collection_at(const struct call *call)
 {
@@ -21,6 +22,29 @@ static enum divan_code check_counter(const struct call *call, struct divan_error
     return DIVAN_OK;
 }
 
+static enum divan_code check_lock(const struct call *call, struct divan_error *err)
+{
+    if (call->lock_s > DIVAN_LOCK_MAX_S)
+        return err_set(err, DIVAN_ERR_LOCK_RANGE, "a lock of %u seconds was asked for, the longest is %d", call->lock_s,
+                       DIVAN_LOCK_MAX_S);
+    if (call->kind == KIND_UNLOCK && !call->cas)
+        return err_set(err, DIVAN_ERR_CAS_REQUIRED,
+                       "the CAS is 0: give the one divan_get_and_lock() answered, it is the key of the lock");
+    return DIVAN_OK;
+}
+
+static enum divan_code check_observe(const struct call *call, struct divan_error *err)
+{
+    if ((unsigned)call->persist_to > DIVAN_PERSIST_TO_FOUR || (unsigned)call->replicate_to > DIVAN_REPLICATE_TO_THREE)
+        return err_set(err, DIVAN_ERR_OBSERVE_RANGE, "persist_to %d or replicate_to %d is not one of its enum",
+                       (int)call->persist_to, (int)call->replicate_to);
+    if (call->durability && (call->persist_to || call->replicate_to))
+        return err_set(err, DIVAN_ERR_OBSERVE_RANGE,
+                       "a durability level and persist_to or replicate_to were given: the level says it all, leave the "
+                       "others out");
+    return DIVAN_OK;
+}
+
 static enum divan_code check_call(const struct call *call, struct divan_error *err)
 {
     const struct collection *collection = collection_at(call);
@@ -29,6 +53,8 @@ static enum divan_code check_call(const struct call *call, struct divan_error *e
     enum divan_code rc = check_key(call->key, collection->is_default, err);
     if (!rc && call->value.len) rc = check_value(call->value, err);
     if (!rc) rc = check_counter(call, err);
+    if (!rc) rc = check_lock(call, err);
+    if (!rc && (call->persist_to || call->replicate_to)) rc = check_observe(call, err);
     if (!rc && call->timeout_ms) rc = check_timeout(call->timeout_ms, err);
     if (!rc && call->retry) rc = check_retry(call->retry, err);
     if (!rc && call->durability) rc = check_durability(call->durability, err);
@@ -48,6 +74,7 @@ static enum divan_code set_expiry(struct client *c, const struct call *call, str
         op->expiry = COUNTER_NO_CREATE;
         return DIVAN_OK;
     }
+    op->expiry = call->lock_s;
     if (!call->expiry_s) return DIVAN_OK;
     return expiry_on_wire(call->expiry_s, io_wall_ns(c->loop), &op->expiry, err);
 }
@@ -55,7 +82,8 @@ static enum divan_code set_expiry(struct client *c, const struct call *call, str
 static uint32_t timeout_of(const struct client *c, const struct call *call)
 {
     if (call->timeout_ms) return call->timeout_ms;
-    return call->durability ? c->config.options.kv_durable_timeout_ms : c->config.options.kv_timeout_ms;
+    bool is_durable = call->durability || call->persist_to || call->replicate_to;
+    return is_durable ? c->config.options.kv_durable_timeout_ms : c->config.options.kv_timeout_ms;
 }
 
 static enum divan_code fill(struct client *c, const struct call *call, struct operation *op, struct divan_error *err)
@@ -71,6 +99,9 @@ static enum divan_code fill(struct client *c, const struct call *call, struct op
     op->initial = call->initial;
     op->durability = (uint8_t)call->durability;
     op->keep_expiry = call->keep_expiry;
+    op->persist_to = (uint8_t)call->persist_to;
+    op->replicate_to = (uint8_t)call->replicate_to;
+    if (call->specs && !specs_put(op, call->specs)) return err_oom(err);
     op->timeout_ms = timeout_of(c, call);
     op->fail_fast = call->retry ? call->retry == DIVAN_RETRY_FAIL_FAST : c->config.fail_fast;
     return set_expiry(c, call, op, err);

@@ -6,6 +6,8 @@
 
 #include "client/kinds.h"
 
+struct call_specs;
+
 struct call {
     divan_collection *collection;
     enum op_kind kind;
@@ -18,6 +20,10 @@ struct call {
     uint64_t cas;
     uint64_t delta, initial; /* counters */
     bool create;
+    uint32_t lock_s;                /* get_and_lock */
+    const struct call_specs *specs; /* sub-document operations: instead of a value */
+    enum divan_persist_to persist_to;
+    enum divan_replicate_to replicate_to;
 };
 
 /** Checks, starts and waits. The value is not copied. *out (may be NULL) is written on success only. */

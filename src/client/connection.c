@@ -6,6 +6,7 @@
 #include "client/collections.h"
 #include "client/node.h"
 #include "client/retry.h"
+#include "client/specs.h"
 #include "client/watch.h"
 #include "wire/compress.h"
 #include "wire/session.h"
@@ -393,8 +394,17 @@ static void put_document(struct connection *conn, struct operation *op, struct b
         .keep_ttl = op->keep_expiry,
     };
     switch ((enum op_kind)op->kind) {
+    case KIND_LOOKUP_IN:
+    case KIND_MUTATE_IN:
+    case KIND_GET_PROJECTED:
+        specs_put_frame(out, &target, op);
+        break;
+    case KIND_GET_AND_LOCK:
+        kv_put_getl(out, &target, op->expiry);
+        break;
     case KIND_GET:
     case KIND_REMOVE:
+    case KIND_UNLOCK:
         kv_put_get(out, facts->opcode, &target);
         break;
     case KIND_EXISTS:
@@ -441,6 +451,8 @@ static const char *missing_feature(const struct connection *conn, const struct o
         !(feature_has(conn->features, FEATURE_SYNC_REPLICATION) && feature_has(conn->features, FEATURE_ALT_REQUEST)))
         return "durable writes";
     if (op->keep_expiry && !feature_has(conn->features, FEATURE_PRESERVE_TTL)) return "keeping the expiry";
+    if (op->doc_flags & DOC_CREATE_AS_DELETED && !feature_has(conn->features, FEATURE_CREATE_AS_DELETED))
+        return "creating deleted documents";
     bool named = op->kind == KIND_COLLECTION_ID || (op->collection && !op->collection->is_default);
     if (named && !feature_has(conn->features, FEATURE_COLLECTIONS)) return "collections";
     return NULL;

@@ -18,7 +18,8 @@ feature_set handshake_features(const struct options *options)
                       FEATURE(FEATURE_ALT_REQUEST) | FEATURE(FEATURE_SYNC_REPLICATION) | FEATURE(FEATURE_COLLECTIONS) |
                       FEATURE(FEATURE_PRESERVE_TTL) | FEATURE(FEATURE_VATTR) | FEATURE(FEATURE_CREATE_AS_DELETED) |
                       FEATURE(FEATURE_REPLICA_READ) | FEATURE(FEATURE_CONFIG_KNOWN_VERSION) |
-                      FEATURE(FEATURE_DEDUPE_NMVB) | FEATURE(FEATURE_BINARY_XATTR);
+                      FEATURE(FEATURE_DEDUPE_NMVB) | FEATURE(FEATURE_BINARY_XATTR) | FEATURE(FEATURE_DOCUMENT_MACRO) |
+                      FEATURE(FEATURE_REPLACE_BODY_WITH_XATTR) | FEATURE(FEATURE_MULTIPLE_XATTR_KEYS);
     if (options->enable_clustermap_notification) ask |= FEATURE(FEATURE_CLUSTERMAP_CHANGE_BRIEF);
     if (options->enable_unordered_execution) ask |= FEATURE(FEATURE_UNORDERED);
     if (options->enable_mutation_tokens) ask |= FEATURE(FEATURE_MUTATION_SEQNO);

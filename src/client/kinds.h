@@ -18,13 +18,32 @@ enum op_kind {
     KIND_PREPEND,
     KIND_INCREMENT,
     KIND_DECREMENT,
+    KIND_GET_AND_LOCK,
+    KIND_UNLOCK,
+    KIND_LOOKUP_IN,
+    KIND_MUTATE_IN,
+    KIND_GET_PROJECTED, /* get with an expiry or a projection: a lookup that answers as get does */
+    KIND_SCAN_CREATE,   /* the three of a scan have a vBucket, but no key */
+    KIND_SCAN_CONTINUE,
+    KIND_SCAN_CANCEL,
     KIND_DOCUMENT_COUNT, /* the kinds below are the client's own */
     KIND_CONFIG = KIND_DOCUMENT_COUNT,
     KIND_COLLECTION_ID,
+    KIND_OBSERVE, /* of one node: how far a vBucket is */
+    KIND_HTTP,    /* to a service that speaks HTTP: not on these connections */
     KIND_COUNT,
 };
 
-enum kind_extras { EXTRAS_NONE, EXTRAS_FLAGS_EXPIRY, EXTRAS_EXPIRY, EXTRAS_COUNTER, EXTRAS_META, EXTRAS_REVISION };
+enum kind_extras {
+    EXTRAS_NONE,
+    EXTRAS_FLAGS_EXPIRY,
+    EXTRAS_EXPIRY,
+    EXTRAS_COUNTER,
+    EXTRAS_META,
+    EXTRAS_REVISION,
+    EXTRAS_SPECS,
+    EXTRAS_SCAN
+};
 
 struct kind_facts {
     const char *name;

@@ -34,6 +34,7 @@ enum op_done { DONE_NOWHERE, DONE_WAITER, DONE_CALLBACK, DONE_QUEUE, DONE_INTERN
 
 typedef void op_internal_fn(struct client *client, struct operation *op);
 
+enum { SPECS_MAX = 16 };
 enum { OP_VALUE_KEEP = 16 * 1024 }; /* a larger buffer is not kept when the operation goes back to the pool */
 
 struct operation {
@@ -50,6 +51,14 @@ struct operation {
     bool rejected;      /* the last answer said that it was not applied */
     bool ambiguous;     /* it failed, but may have been applied */
     bool exists;
+    bool is_deleted;  /* sub-document: the document is a tombstone */
+    bool has_flags;   /* mutate_in: flags are sent */
+    bool with_expiry; /* projection: the first spec is the expiry */
+    uint8_t doc_flags, spec_count;
+    uint8_t spec_failed;              /* 1 + place of the spec that was refused; 0 = none */
+    uint8_t persist_to, replicate_to; /* enum divan_persist_to, divan_replicate_to */
+    uint16_t exists_mask;             /* specs that ask for existence */
+    uint8_t spec_order[SPECS_MAX];    /* which spec of the program is the i-th on the wire */
     uint16_t attempts, retries, vbucket, status;
     struct link link;
     struct op_pool *pool;

@@ -75,6 +75,30 @@ static const struct row {
     {ST_SYNC_WRITE_RE_COMMIT_IN_PROGRESS, DIVAN_ERR_DURABLE_WRITE_RE_COMMIT_IN_PROGRESS,
      RETRY_KV_SYNC_WRITE_RE_COMMIT_IN_PROGRESS, false},
     {ST_VBUUID_NOT_EQUAL, DIVAN_ERR_MUTATION_TOKEN_OUTDATED, NONE, false},
+    {ST_XATTR_EINVAL, DIVAN_ERR_INVALID_ARGUMENT, NONE, false},
+    {ST_RANGE_SCAN_CANCELLED, DIVAN_ERR_CANCELLED, NONE, false},
+    {ST_RANGE_SCAN_COMPLETE, DIVAN_ERR_RANGE_SCAN_COMPLETED, NONE, false},
+    {ST_SUBDOC_PATH_ENOENT, DIVAN_ERR_PATH_NOT_FOUND, NONE, false},
+    {ST_SUBDOC_PATH_MISMATCH, DIVAN_ERR_PATH_MISMATCH, NONE, false},
+    {ST_SUBDOC_PATH_EINVAL, DIVAN_ERR_PATH_INVALID, NONE, false},
+    {ST_SUBDOC_PATH_E2BIG, DIVAN_ERR_PATH_TOO_BIG, NONE, false},
+    {ST_SUBDOC_DOC_E2DEEP, DIVAN_ERR_PATH_TOO_DEEP, NONE, false},
+    {ST_SUBDOC_VALUE_CANTINSERT, DIVAN_ERR_VALUE_INVALID, NONE, false},
+    {ST_SUBDOC_DOC_NOTJSON, DIVAN_ERR_DOCUMENT_NOT_JSON, NONE, false},
+    {ST_SUBDOC_NUM_ERANGE, DIVAN_ERR_NUMBER_TOO_BIG, NONE, false},
+    {ST_SUBDOC_DELTA_EINVAL, DIVAN_ERR_DELTA_INVALID, NONE, false},
+    {ST_SUBDOC_PATH_EEXISTS, DIVAN_ERR_PATH_EXISTS, NONE, false},
+    {ST_SUBDOC_VALUE_ETOODEEP, DIVAN_ERR_VALUE_TOO_DEEP, NONE, false},
+    {ST_SUBDOC_INVALID_COMBO, DIVAN_ERR_INVALID_ARGUMENT, NONE, false},
+    {ST_SUBDOC_XATTR_INVALID_FLAG_COMBO, DIVAN_ERR_INVALID_ARGUMENT, NONE, false},
+    {ST_SUBDOC_XATTR_INVALID_KEY_COMBO, DIVAN_ERR_XATTR_INVALID_KEY_COMBO, NONE, false},
+    {ST_SUBDOC_XATTR_UNKNOWN_MACRO, DIVAN_ERR_XATTR_UNKNOWN_MACRO, NONE, false},
+    {ST_SUBDOC_XATTR_UNKNOWN_VATTR, DIVAN_ERR_XATTR_UNKNOWN_VIRTUAL_ATTRIBUTE, NONE, false},
+    {ST_SUBDOC_XATTR_CANT_MODIFY_VATTR, DIVAN_ERR_XATTR_CANNOT_MODIFY_VIRTUAL_ATTRIBUTE, NONE, false},
+    {ST_SUBDOC_INVALID_XATTR_ORDER, DIVAN_ERR_INVALID_ARGUMENT, NONE, false},
+    {ST_SUBDOC_XATTR_UNKNOWN_VATTR_MACRO, DIVAN_ERR_XATTR_UNKNOWN_MACRO, NONE, false},
+    {ST_SUBDOC_CAN_ONLY_REVIVE_DELETED_DOCUMENTS, DIVAN_ERR_CANNOT_REVIVE_LIVING_DOCUMENT, NONE, false},
+    {ST_SUBDOC_DELETED_DOCUMENT_CANT_HAVE_VALUE, DIVAN_ERR_INVALID_ARGUMENT, NONE, false},
 };
 
 /* A status this build does not know: the server's own error map says what it is like (RFC 13, 69). */
@@ -90,17 +114,36 @@ static struct row row_by_map(const struct verdict_input *in)
     return row;
 }
 
-static struct row row_of(const struct verdict_input *in)
+static const struct row *row_find(uint16_t status)
 {
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
-        if (rows[i].status == in->status) return rows[i];
-    return row_by_map(in);
+        if (rows[i].status == status) return &rows[i];
+    return NULL;
+}
+
+static struct row row_of(const struct verdict_input *in)
+{
+    const struct row *known = row_find(in->status);
+    struct row row = known ? *known : row_by_map(in);
+    /* Locked when unlocking: with another CAS. Waiting for that lock to end is not what was asked for. */
+    if (in->kind == KIND_UNLOCK && in->status == ST_LOCKED) row.reason = NONE;
+    /* A scan or its continuation is a thing of one node and connection: whoever scans decides how to go on. */
+    bool is_scan = in->kind == KIND_SCAN_CONTINUE || in->kind == KIND_SCAN_CANCEL;
+    if (is_scan) row.reason = NONE;
+    return row;
+}
+
+enum divan_code code_of_status(uint16_t status)
+{
+    const struct row *known = row_find(status);
+    return known ? known->code : DIVAN_ERR_FAILED;
 }
 
 /* Where a status means something of its own for one kind of operation. */
 static uint16_t code_for_kind(const struct verdict_input *in, uint16_t code)
 {
     if (in->status == ST_KEY_EEXISTS) return in->has_cas ? DIVAN_ERR_CAS_MISMATCH : DIVAN_ERR_DOCUMENT_EXISTS;
+    if (in->status == ST_LOCKED && in->kind == KIND_UNLOCK) return DIVAN_ERR_CAS_MISMATCH;
     if (in->status == ST_NOT_STORED && in->kind == KIND_INSERT) return DIVAN_ERR_DOCUMENT_EXISTS;
     if (in->status == ST_KEY_ENOENT && in->kind == KIND_EXISTS) return DIVAN_OK;
     return code;

@@ -49,6 +49,8 @@ struct verdict_input {
 struct verdict verdict_of(const struct verdict_input *in);
 
 enum loss { LOSS_NOT_SENT, LOSS_SENT };
+/** What a status means by itself, whatever the operation; FAILED when this build does not know it. */
+enum divan_code code_of_status(uint16_t status);
 /** The connection was lost under the operation: RETRY, or FINISH with CONNECTION_LOST (ambiguous when it was sent and is
  * not idempotent). */
 struct verdict verdict_of_loss(bool idempotent, enum loss loss, bool fail_fast);

@@ -27,16 +27,8 @@ static bool ops_fit(const struct pathop_request *r, size_t *value_len)
     return r->count && r->count <= PATHOPS_MAX && sum <= FRAME_MAX;
 }
 
-void pathop_put_multi(struct buf *out, const struct kv_target *t, const struct pathop_request *r)
+static void put_ops(struct buf *out, const struct pathop_request *r)
 {
-    size_t value_len;
-    if (!ops_fit(r, &value_len)) {
-        out->failed = true;
-        return;
-    }
-    uint8_t opcode = r->mutation ? OP_SUBDOC_MULTI_MUTATION : OP_SUBDOC_MULTI_LOOKUP;
-    uint8_t *extras = kv_put_head(out, opcode, t, 0, tail_len(r), value_len);
-    if (extras) tail_fill(extras, r);
     for (size_t i = 0; i < r->count; i++) {
         const struct pathop *op = &r->ops[i];
         buf_u8(out, op->opcode);
@@ -46,6 +38,38 @@ void pathop_put_multi(struct buf *out, const struct kv_target *t, const struct p
         buf_put_bytes(out, op->path);
         if (r->mutation) buf_put_bytes(out, op->value);
     }
+}
+
+static void put_multi_head(struct buf *out, const struct kv_target *t, const struct pathop_request *r, size_t value_len)
+{
+    uint8_t opcode = r->mutation ? OP_SUBDOC_MULTI_MUTATION : OP_SUBDOC_MULTI_LOOKUP;
+    uint8_t *extras = kv_put_head(out, opcode, t, 0, tail_len(r), value_len);
+    if (extras) tail_fill(extras, r);
+}
+
+void pathop_put_multi(struct buf *out, const struct kv_target *t, const struct pathop_request *r)
+{
+    size_t value_len;
+    if (!ops_fit(r, &value_len)) {
+        out->failed = true;
+        return;
+    }
+    put_multi_head(out, t, r, value_len);
+    put_ops(out, r);
+}
+
+void pathop_put_specs(struct buf *out, const struct pathop_request *r)
+{
+    size_t value_len;
+    if (ops_fit(r, &value_len)) put_ops(out, r);
+    else out->failed = true;
+}
+
+void pathop_put_around(struct buf *out, const struct kv_target *t, const struct pathop_request *r,
+                       struct divan_bytes specs)
+{
+    put_multi_head(out, t, r, specs.len);
+    buf_put_bytes(out, specs);
 }
 
 void pathop_put_single(struct buf *out, const struct kv_target *t, const struct pathop_request *r)

@@ -43,6 +43,11 @@ struct pathop_request {
 /** SUBDOC_MULTI_LOOKUP or _MUTATION. Attribute paths have to come first: see pathop_sort. out->failed: no spec, or one
  * whose path is above 65535 bytes. */
 void pathop_put_multi(struct buf *out, const struct kv_target *t, const struct pathop_request *r);
+/** The same in two steps, for a request that may be sent again: the specs alone, then a frame around them. r->ops is not
+ * looked at by the second. */
+void pathop_put_specs(struct buf *out, const struct pathop_request *r);
+void pathop_put_around(struct buf *out, const struct kv_target *t, const struct pathop_request *r,
+                       struct divan_bytes specs);
 /** ops[0] as a command of its own. */
 void pathop_put_single(struct buf *out, const struct kv_target *t, const struct pathop_request *r);
 /** Moves attribute paths to the front, each group in the order it had; order[i] tells which op the i-th was before. */
