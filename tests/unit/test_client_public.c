@@ -438,6 +438,17 @@ static void *read_until_closed(void *user)
     }
 }
 
+static void await_in_flight(divan_cluster *cluster, int count)
+{
+    char words[40];
+    snprintf(words, sizeof words, "\"in_flight\":%d,", count);
+    for (bool there = false; !there; poll(NULL, 0, 1)) {
+        char *text = divan_cluster_metrics(cluster);
+        there = strstr(text, words) != NULL;
+        free(text);
+    }
+}
+
 /* The engine is paused, so that operations are certainly in flight when the handle is closed. */
 static void closing_completes_what_is_in_flight(void **state)
 {
@@ -461,7 +472,8 @@ static void closing_completes_what_is_in_flight(void **state)
         }
         for (int i = 0; i < 100; i++)
             MUST(divan_get_start(c, divan_str("k"), NULL, (struct divan_done){.fn = count_one, .user = &tally}, &err));
-        poll(NULL, 0, 5 * round);
+        await_in_flight(cluster, 104); /* no thread may still be about to use the handle */
+        poll(NULL, 0, round);
         uint64_t start = now_ms();
         divan_cluster_close(cluster);
         assert_true(now_ms() - start < 100);
