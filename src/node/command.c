@@ -8,6 +8,9 @@ enum { DOC_READ = NEED_BUCKET | NEED_ACTIVE | NEED_DOCUMENT, VB = NEED_BUCKET | 
     }
 #define DOCUMENT(run_, any_of, name_) ROW(run_, any_of, DOC_READ, name_, NULL)
 
+#define LOOKUP   ROW(run_subdoc, PRIV_READ, DOC_READ, "Read", check_subdoc)
+#define MUTATION ROW(run_subdoc, PRIV_UPSERT, DOC_READ, "Upsert", check_subdoc)
+
 const struct command kv_commands[256] = {
     [OP_GET] = DOCUMENT(run_get, PRIV_READ, "Read"),
     [OP_GETK] = DOCUMENT(run_get, PRIV_READ, "Read"),
@@ -30,6 +33,21 @@ const struct command kv_commands[256] = {
     [OP_SET_WITH_META] = DOCUMENT(run_write_with_meta, PRIV_META_WRITE, "MetaWrite"),
     [OP_ADD_WITH_META] = DOCUMENT(run_write_with_meta, PRIV_META_WRITE, "MetaWrite"),
     [OP_DEL_WITH_META] = DOCUMENT(run_write_with_meta, PRIV_META_WRITE, "MetaWrite"),
+    [OP_SUBDOC_GET] = LOOKUP,
+    [OP_SUBDOC_EXISTS] = LOOKUP,
+    [OP_SUBDOC_GET_COUNT] = LOOKUP,
+    [OP_SUBDOC_MULTI_LOOKUP] = LOOKUP,
+    [OP_SUBDOC_DICT_ADD] = MUTATION,
+    [OP_SUBDOC_DICT_UPSERT] = MUTATION,
+    [OP_SUBDOC_DELETE] = MUTATION,
+    [OP_SUBDOC_REPLACE] = MUTATION,
+    [OP_SUBDOC_ARRAY_PUSH_LAST] = MUTATION,
+    [OP_SUBDOC_ARRAY_PUSH_FIRST] = MUTATION,
+    [OP_SUBDOC_ARRAY_INSERT] = MUTATION,
+    [OP_SUBDOC_ARRAY_ADD_UNIQUE] = MUTATION,
+    [OP_SUBDOC_COUNTER] = MUTATION,
+    [OP_SUBDOC_MULTI_MUTATION] = MUTATION,
+    [OP_SUBDOC_REPLACE_BODY_WITH_XATTR] = MUTATION,
     [OP_OBSERVE] = {run_observe, PRIV_READ | PRIV_META_READ, NEED_BUCKET, "MetaRead", NULL},
     [OP_OBSERVE_SEQNO] = {run_observe_seqno, PRIV_READ | PRIV_META_READ, VB, "MetaRead", NULL},
     [OP_GET_ALL_VB_SEQNOS] = {run_all_vb_seqnos, PRIV_READ | PRIV_META_READ, NEED_BUCKET, "MetaRead", NULL},

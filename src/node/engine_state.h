@@ -20,7 +20,7 @@ struct engine {
     struct io_timer sweep_timer;
     uint32_t sweep_s;
     struct buf inflated, body; /* of the request being served, as the next two */
-    struct subdoc_plan plan;
+    struct pathop_request plan;
     struct subdoc_run subdoc;
     uint64_t started_ns;
 };

@@ -129,7 +129,8 @@ static bool body_for(const struct request *rq, const struct item *i, struct diva
         if (!item_plain_value(i, &rq->engine->inflated, body)) return false;
         *datatype &= (uint8_t)~DATATYPE_SNAPPY;
     }
-    if (*datatype & DATATYPE_XATTR) *body = xattr_body(*body);
+    struct divan_bytes section;
+    value_split(*body, *datatype, &section, body);
     *datatype = reply_datatype(rq->session, *datatype & (uint8_t)~DATATYPE_XATTR);
     return true;
 }

@@ -33,7 +33,8 @@ static enum verdict check_value(struct request *rq)
         rq->input.body = buf_view(plain);
         rq->input.compressed = true;
     }
-    if ((rq->frame.datatype & DATATYPE_XATTR) && !xattr_is_valid(rq->input.body))
+    struct divan_bytes section, body;
+    if ((rq->frame.datatype & DATATYPE_XATTR) && !xattrs_split(rq->input.body, &section, &body))
         return refuse(rq, ST_XATTR_EINVAL, NULL);
     return GO_ON;
 }

@@ -4,8 +4,6 @@
 
 #include "wire/leb128.h"
 
-enum observe_state { OBSERVED_PERSISTED = 1, OBSERVED_MISSING = 0x80, OBSERVED_DELETED = 0x81 };
-
 static struct vbucket *readable(const struct request *rq, uint16_t id)
 {
     struct vbucket *v = store_vbucket(&rq->bucket->store, id);
@@ -15,12 +13,11 @@ static struct vbucket *readable(const struct request *rq, uint16_t id)
 /* One key of an OBSERVE, appended to the answer. SUCCESS or why it cannot be. */
 static enum status observe_key(const struct request *rq, struct rd *in, struct buf *out)
 {
-    uint16_t id = rd_u16be(in), len = rd_u16be(in);
-    struct divan_bytes wire = rd_take(in, len);
-    if (!rd_ok(in)) return ST_EINVAL;
-    struct vbucket *v = readable(rq, id);
+    struct observed o;
+    if (!observe_next_key(in, &o)) return ST_EINVAL;
+    struct vbucket *v = readable(rq, o.vbucket);
     if (!v) return ST_NOT_MY_VBUCKET;
-    struct rd r = rd_from(wire);
+    struct rd r = rd_from(o.key);
     uint32_t collection = 0;
     if (session_has(rq->session, FEATURE_COLLECTIONS) && leb128_take(&r, &collection) > LEB128_OVERFLOW)
         return ST_EINVAL;
@@ -29,11 +26,9 @@ static enum status observe_key(const struct request *rq, struct rd *in, struct b
     struct kv_key key = kv_key_of(collection, r.at, r.left);
     const struct item *i = vbucket_find(v, &key, store_hash(&rq->bucket->store, &key));
     bool gone = !i || item_is_expired(i, &rq->engine->clock);
-    buf_u16be(out, id);
-    buf_u16be(out, len);
-    buf_put_bytes(out, wire);
-    buf_u8(out, gone ? OBSERVED_MISSING : item_is_live(i) ? OBSERVED_PERSISTED : OBSERVED_DELETED);
-    buf_u64be(out, gone ? 0 : i->cas);
+    o.state = gone ? OBSERVE_NOT_FOUND : item_is_live(i) ? OBSERVE_PERSISTED : OBSERVE_DELETED;
+    o.cas = gone ? 0 : i->cas;
+    observe_put_state(out, &o);
     return ST_SUCCESS;
 }
 
@@ -62,11 +57,11 @@ static int branch_of(const struct vbucket *v, uint64_t uuid)
 void run_observe_seqno(struct request *rq)
 {
     const struct vbucket *v = rq->vbucket;
-    if (rq->frame.value.len != 8) {
+    uint64_t uuid = 0;
+    if (observe_seqno_read_request(&rq->frame, &uuid, NULL)) {
         reply_problem(rq, ST_EINVAL, "Request value must be of length 8");
         return;
     }
-    uint64_t uuid = get_u64be(rq->frame.value.data);
     int branch = branch_of(v, uuid);
     if (branch < 0) {
         reply_plain(rq, ST_KEY_ENOENT);
@@ -74,15 +69,14 @@ void run_observe_seqno(struct request *rq)
     }
     struct buf *out = &rq->engine->body;
     buf_clear(out);
-    buf_u8(out, branch > 0);
-    buf_u16be(out, v->id);
-    buf_u64be(out, vbucket_uuid(v));
-    buf_u64be(out, v->high_seqno);
-    buf_u64be(out, v->high_seqno);
+    struct observe_seqno o = {
+        .vbucket = v->id, .uuid = vbucket_uuid(v), .persisted = v->high_seqno, .current = v->high_seqno};
     if (branch > 0) {
-        buf_u64be(out, uuid);
-        buf_u64be(out, v->failover[branch - 1].seqno);
+        o.failed_over = true;
+        o.old_uuid = uuid;
+        o.old_last = v->failover[branch - 1].seqno;
     }
+    observe_seqno_put(out, &o);
     reply_value(rq, buf_view(out), 0);
 }
 
@@ -104,16 +98,14 @@ static bool mode_wanted(const struct vbucket *v, uint32_t mode)
 
 void run_all_vb_seqnos(struct request *rq)
 {
-    struct rd r = rd_from(rq->frame.extras);
-    uint32_t mode = r.left ? rd_u32be(&r) : 0;
-    bool one = r.left != 0;
-    uint32_t id = one ? rd_u32be(&r) : 0;
-    if (mode > VBUCKET_DEAD || (one && !session_has(rq->session, FEATURE_COLLECTIONS))) {
+    struct seqnos_request ask;
+    if (seqnos_read_request(&rq->frame, &ask, NULL) ||
+        (ask.has_collection && !session_has(rq->session, FEATURE_COLLECTIONS))) {
         reply_problem(rq, ST_EINVAL, "Request extras invalid");
         return;
     }
     const struct store *s = &rq->bucket->store;
-    if (one && !manifest_find(&s->manifest, id)) {
+    if (ask.has_collection && !manifest_find(&s->manifest, ask.collection)) {
         reply_unknown_collection(rq, ST_UNKNOWN_COLLECTION);
         return;
     }
@@ -121,9 +113,8 @@ void run_all_vb_seqnos(struct request *rq)
     buf_clear(out);
     for (uint16_t i = 0; i < s->vbucket_count; i++) {
         const struct vbucket *v = &s->vbuckets[i];
-        if (!mode_wanted(v, mode)) continue;
-        buf_u16be(out, v->id);
-        buf_u64be(out, one ? collection_seqno(v, id) : v->high_seqno);
+        uint64_t seqno = ask.has_collection ? collection_seqno(v, ask.collection) : v->high_seqno;
+        if (mode_wanted(v, ask.state)) seqnos_put(out, (struct vbucket_seqno){v->id, seqno});
     }
     reply_value(rq, buf_view(out), 0);
 }
@@ -132,10 +123,7 @@ void run_failover_log(struct request *rq)
 {
     struct buf *out = &rq->engine->body;
     buf_clear(out);
-    for (size_t i = 0; i < rq->vbucket->failover_count; i++) {
-        buf_u64be(out, rq->vbucket->failover[i].uuid);
-        buf_u64be(out, rq->vbucket->failover[i].seqno);
-    }
+    for (size_t i = 0; i < rq->vbucket->failover_count; i++) failover_put(out, rq->vbucket->failover[i]);
     reply_value(rq, buf_view(out), 0);
 }
 

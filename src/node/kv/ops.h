@@ -4,6 +4,7 @@
 
 #include "node/kv/store.h"
 #include "node/kv/value.h"
+#include "wire/withmeta.h"
 
 enum kv_result {
     KV_OK,
@@ -83,16 +84,13 @@ struct item *kv_expire(struct vbucket *, struct item *, const struct kv_clock *)
 
 /* ---- with metadata: what replication from elsewhere writes */
 
-enum meta_option { META_FORCE = 1, META_ACCEPT_LOST = 2, META_NEW_CAS = 4, META_NO_CONFLICT_CHECK = 8 };
 struct meta_write {
-    uint32_t flags, expiry_s; /* absolute */
-    uint64_t revision, cas;
-    uint32_t options; /* enum meta_option */
+    const struct with_meta *meta; /* value inflated; extended metadata is not kept */
     bool add, del;
+    bool lww; /* the bucket resolves by CAS */
 };
 /** EXISTS: the present document wins, or add on a live one. MISSING: a CAS was given and there is nothing. LOCKED. */
-enum kv_result kv_write_meta(const struct kv_op *, const struct meta_write *, const struct kv_input *, uint8_t datatype,
-                             bool lww, struct kv_done *out);
+enum kv_result kv_write_meta(const struct kv_op *, const struct meta_write *, struct kv_done *out);
 
 /** The level that holds: what was asked for or the least that the bucket wants. */
 uint8_t kv_durability(const struct kv_op *);

@@ -3,7 +3,7 @@
 #define DIVAN_NODE_KV_SUBDOC_RUN_H
 
 #include "node/kv/ops.h"
-#include "node/kv/subdoc_plan.h"
+#include "wire/pathop.h"
 
 /* What one spec came to. */
 struct subdoc_outcome {
@@ -14,9 +14,9 @@ struct subdoc_outcome {
 };
 
 struct subdoc_run {
-    struct subdoc_outcome outcomes[SUBDOC_SPECS_MAX];
+    struct subdoc_outcome outcomes[PATHOPS_MAX];
     struct buf values;
-    struct buf block, body, edited; /* the document while it changes; edited is for the next step */
+    struct buf section, body, edited; /* the document while it changes; edited is for the next step */
     struct buf work;
     bool sees_system; /* attributes of the system are shown in $XTOC */
 };
@@ -26,12 +26,12 @@ enum { SUBDOC_WORK_MAX = 64 * 1024 * 1024 };
 static inline void subdoc_run_init(struct subdoc_run *r)
 {
     *r = (struct subdoc_run){0};
-    r->values.limit = r->block.limit = r->body.limit = r->edited.limit = r->work.limit = SUBDOC_WORK_MAX;
+    r->values.limit = r->section.limit = r->body.limit = r->edited.limit = r->work.limit = SUBDOC_WORK_MAX;
 }
 static inline void subdoc_run_fini(struct subdoc_run *r)
 {
     buf_fini(&r->values);
-    buf_fini(&r->block);
+    buf_fini(&r->section);
     buf_fini(&r->body);
     buf_fini(&r->edited);
     buf_fini(&r->work);
@@ -47,8 +47,8 @@ struct subdoc_end {
 };
 
 /** Looks everything up; each outcome has its own status. */
-void subdoc_run_lookup(struct subdoc_run *, const struct kv_op *, const struct subdoc_plan *, struct subdoc_end *);
+void subdoc_run_lookup(struct subdoc_run *, const struct kv_op *, const struct pathop_request *, struct subdoc_end *);
 /** Does everything or nothing. */
-void subdoc_run_mutation(struct subdoc_run *, const struct kv_op *, const struct subdoc_plan *, struct subdoc_end *);
+void subdoc_run_mutation(struct subdoc_run *, const struct kv_op *, const struct pathop_request *, struct subdoc_end *);
 
 #endif

@@ -6,55 +6,14 @@
 #include "text/json.h"
 #include "text/subdoc.h"
 
-/* ---- blocks */
-
-bool xattr_find(struct divan_bytes block, struct divan_bytes key, struct divan_bytes *value)
+void xattr_sizes(struct divan_bytes section, size_t *system, size_t *user)
 {
-    struct xattr_walk w = xattr_walk_begin(block);
-    struct xattr_pair pair;
-    while (block.len && xattr_next(&w, &pair)) {
-        if (!bytes_equal(pair.key, key)) continue;
-        *value = pair.value;
-        return true;
-    }
-    return false;
-}
-
-static void put_pair(struct buf *out, struct divan_bytes key, struct divan_bytes value)
-{
-    buf_u32be(out, (uint32_t)(key.len + value.len + 2));
-    buf_put_bytes(out, key);
-    buf_u8(out, 0);
-    buf_put_bytes(out, value);
-    buf_u8(out, 0);
-}
-
-void xattr_replace(struct divan_bytes block, struct divan_bytes key, struct divan_bytes value, struct buf *out)
-{
-    size_t start = out->len;
-    bool placed = !value.len;
-    struct xattr_walk w = xattr_walk_begin(block);
-    struct xattr_pair pair;
-    buf_u32be(out, 0);
-    while (block.len && xattr_next(&w, &pair)) {
-        bool same = bytes_equal(pair.key, key);
-        if (!same) put_pair(out, pair.key, pair.value);
-        else if (!placed) put_pair(out, key, value), placed = true;
-    }
-    if (!placed) put_pair(out, key, value);
-    if (out->failed) return;
-    put_u32be(out->data + start, (uint32_t)(out->len - start - 4));
-    if (out->len == start + 4) out->len = start;
-}
-
-void xattr_sizes(struct divan_bytes block, size_t *system, size_t *user)
-{
-    struct xattr_walk w = xattr_walk_begin(block);
-    struct xattr_pair pair;
+    struct rd r = rd_from(section);
+    struct xattr x;
     *system = *user = 0;
-    while (block.len && xattr_next(&w, &pair)) {
-        size_t size = pair.key.len + pair.value.len + 6;
-        if (xattr_is_system(pair.key)) *system += size;
+    while (xattrs_next(&r, &x)) {
+        size_t size = x.key.len + x.value.len + 6;
+        if (xattrs_is_system(x.key)) *system += size;
         else *user += size;
     }
 }
@@ -116,10 +75,10 @@ static void put_toc(const struct document_view *d, bool sees_system, struct buf 
 {
     struct divan_bytes keys[XTOC_MAX];
     size_t count = 0;
-    struct xattr_walk w = xattr_walk_begin(d->block);
-    struct xattr_pair pair;
-    while (d->block.len && count < XTOC_MAX && xattr_next(&w, &pair)) {
-        if (sees_system || !xattr_is_system(pair.key)) keys[count++] = pair.key;
+    struct rd r = rd_from(d->section);
+    struct xattr x;
+    while (count < XTOC_MAX && xattrs_next(&r, &x)) {
+        if (sees_system || !xattrs_is_system(x.key)) keys[count++] = x.key;
     }
     qsort(keys, count, sizeof *keys, by_bytes);
     buf_put_str(out, "{\"$XTOC\":[");

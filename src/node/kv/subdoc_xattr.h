@@ -3,22 +3,29 @@
 #define DIVAN_NODE_KV_SUBDOC_XATTR_H
 
 #include "node/kv/ops.h"
-#include "node/kv/subdoc_plan.h"
+#include "wire/pathop.h"
+
+static inline struct divan_bytes spec_key(const struct pathop *s) /* of a checked attribute path */
+{
+    struct divan_bytes key = {0};
+    pathop_xattr_key(s->path, &key);
+    return key;
+}
+static inline bool spec_is_virtual(const struct pathop *s)
+{
+    return (s->flags & PATHOP_XATTR) && *(const char *)s->path.data == '$';
+}
 
 /* The document before a change, for what the server tells about it; item NULL = there was none. */
 struct document_view {
     const struct vbucket *vbucket;
     const struct item *item;
-    struct divan_bytes block, body; /* of the item, uncompressed */
+    struct divan_bytes section, body; /* of the item, uncompressed */
     const struct kv_clock *clock;
 };
 
-/** The value of one attribute in a block; false when there is none. */
-bool xattr_find(struct divan_bytes block, struct divan_bytes key, struct divan_bytes *value);
-/** Appends the block with key set to value (empty = removed) to *out; an empty block is no bytes at all. */
-void xattr_replace(struct divan_bytes block, struct divan_bytes key, struct divan_bytes value, struct buf *out);
 /** Sums of pairs that belong to the system, and of all others. */
-void xattr_sizes(struct divan_bytes block, size_t *system, size_t *user);
+void xattr_sizes(struct divan_bytes section, size_t *system, size_t *user);
 
 /** Appends {"$document":{...}} or whichever virtual attribute key names, as an object with that one member. False:
  * nobody knows it. */
