@@ -392,6 +392,45 @@ static void a_long_poll_ends_with_a_change_or_with_its_time(void **state)
     close_world(&w);
 }
 
+/* A node of another process that comes up before its manager. */
+static void who_comes_too_early_waits(void **state)
+{
+    struct divan_error err;
+    struct world w = {.sim = sim_new(11)};
+    w.node_loop = sim_host(w.sim, "10.0.0.1");
+    w.client_loop = sim_host(w.sim, "10.0.0.2");
+    struct io_loop *manager_loop = sim_host(w.sim, "10.0.0.3");
+    struct node_options o = {
+        .host = "10.0.0.1", .manager_host = "10.0.0.3", .manager_port = 7000, .manager_token = "t"};
+    w.node = node_start(w.node_loop, &o, on_ready, &w, &err);
+    assert_non_null(w.node);
+    call(&w, false);
+    say(&w, "GET /pools HTTP/1.1\r\n\r\nGET /whoami HTTP/1.1\r\n\r\n");
+    assert_int_equal(w.answered, 0);
+    struct manager_options m = {.listen_host = "10.0.0.3", .listen_port = 7000, .token = "t", .vbuckets = 16};
+    struct manager *manager = manager_new(manager_loop, &m, &err);
+    assert_non_null(manager);
+    sim_run_for(w.sim, 3 * NS_PER_S);
+    assert_int_equal(w.ready, 1);
+    assert_int_equal(w.answered, 2);
+    assert_non_null(strstr(w.answers[0].body, "\"pools\":[]"));
+    assert_int_equal(w.answers[1].status, 200);
+    const struct doc_node *known = doc_find_node(node_doc(w.node), node_uuid(w.node));
+    assert_int_equal(known->ports.tls[SVC_KV], 11207); /* introduced again, once it could sign a certificate */
+
+    node_stop(w.node);
+    manager_free(manager);
+    sim_run_for(w.sim, NS_PER_S);
+    w.ready = 0;
+    w.node = node_start(w.node_loop, &o, on_ready, &w, &err);
+    call(&w, false);
+    say(&w, "GET /pools HTTP/1.1\r\n\r\n");
+    sim_run_for(w.sim, 10 * NS_PER_S);
+    assert_int_equal(w.answered, 1);
+    assert_int_equal(w.answers[0].status, 503);
+    close_world(&w);
+}
+
 /* The client goes while the manager is still thinking, waiting or streaming; then the node goes. */
 static void whoever_leaves_first_nothing_is_left(void **state)
 {
@@ -476,6 +515,7 @@ int main(void)
         cmocka_unit_test(broken_requests_are_refused_and_the_connection_ends),
         cmocka_unit_test(streams_tell_every_change_and_end_with_their_bucket),
         cmocka_unit_test(a_long_poll_ends_with_a_change_or_with_its_time),
+        cmocka_unit_test(who_comes_too_early_waits),
         cmocka_unit_test(whoever_leaves_first_nothing_is_left),
         cmocka_unit_test(a_port_that_is_taken_fails_the_start_and_is_named),
         cmocka_unit_test(memory_that_runs_out_stops_the_start_cleanly_or_is_made_good),

@@ -12,6 +12,7 @@ enum {
 
 enum conn_state {
     CONN_READING, /* no request is being answered */
+    CONN_HELD,    /* one came before the node knows its cluster */
     CONN_ASKING,  /* the manager has it */
     CONN_WAITING, /* x_wait() */
     CONN_STREAM,  /* x_stream(): for the rest of the connection's life */
@@ -21,7 +22,8 @@ enum conn_state {
 
 #define TO(s) (1u << CONN_##s)
 static const unsigned conn_next[CONN_STATES] = {
-    [CONN_READING] = TO(ASKING) | TO(WAITING) | TO(STREAM) | TO(ENDED),
+    [CONN_READING] = TO(HELD) | TO(ASKING) | TO(WAITING) | TO(STREAM) | TO(ENDED),
+    [CONN_HELD] = TO(READING) | TO(ENDED),
     [CONN_ASKING] = TO(READING) | TO(ENDED),
     [CONN_WAITING] = TO(READING) | TO(ENDED),
     [CONN_STREAM] = TO(ENDED),
@@ -191,19 +193,23 @@ void x_reply(struct exchange *x, const struct manager_reply *r)
 
 /* ---------------------------------------------------------------- reading */
 
+static bool dispatch(struct connection *c)
+{
+    c->x.doc = doc_retain(c->rest->doc);
+    router_dispatch(&c->x, c->service);
+    return !c->x.text.failed;
+}
+
+/* The first moments of a node: it listens before it has heard from its manager, and who comes then waits for that. */
 static bool handle(struct connection *c, const struct http_message *m)
 {
-    struct exchange *x = &c->x;
-    exchange_clear(x);
-    x->request = m;
+    enum { PATIENCE_S = 10 };
+    exchange_clear(&c->x);
+    c->x.request = m;
     c->answered = false;
-    if (!c->rest->doc) { /* linked to no manager yet: nothing to show */
-        x_text(x, 503, "the node has not heard from its manager yet\n");
-        return true;
-    }
-    x->doc = doc_retain(c->rest->doc);
-    router_dispatch(x, c->service);
-    return !x->text.failed;
+    if (c->rest->doc) return dispatch(c);
+    move(c, CONN_HELD);
+    return io_timer_start(&c->timer, io_now_ns(c->rest->loop) + PATIENCE_S * NS_PER_S);
 }
 
 static void answer_broken(struct connection *c)
@@ -318,7 +324,21 @@ static void try_now(struct connection *c, bool last)
 
 static void on_timer(void *user)
 {
-    try_now(user, true);
+    struct connection *c = user;
+    if (c->state != CONN_HELD) {
+        try_now(c, true);
+        return;
+    }
+    x_text(&c->x, 503, "the node has not heard from its manager yet\n");
+    read_on(c);
+}
+
+static void release_held(struct connection *c)
+{
+    io_timer_stop(&c->timer);
+    move(c, CONN_READING);
+    if (!dispatch(c)) end(c, false);
+    read_on(c);
 }
 
 void x_wait(struct exchange *x, try_fn *try_again, uint64_t ms)
@@ -459,8 +479,9 @@ void rest_set_doc(struct rest *r, const struct doc *d)
     list_each(&r->connections, it)
     {
         struct connection *c = container_of(it, struct connection, links);
-        if (c->state == CONN_STREAM) stream_again(c);
-        if (c->state == CONN_WAITING) try_now(c, false);
+        if (c->state == CONN_HELD) release_held(c);
+        else if (c->state == CONN_STREAM) stream_again(c);
+        else if (c->state == CONN_WAITING) try_now(c, false);
     }
     doc_release(old);
 }
