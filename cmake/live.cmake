@@ -15,6 +15,7 @@ if(DIVAN_PYTHON)
   live_test(live.golden COMMAND ${DIVAN_PYTHON} ${LIVE}/golden.py ${CMAKE_BINARY_DIR} TIMEOUT 300 LABELS live)
   live_test(live.cli_commands COMMAND ${DIVAN_PYTHON} ${LIVE}/test_cli_commands.py ${CMAKE_BINARY_DIR} TIMEOUT 120 LABELS live)
   live_test(live.cli_up COMMAND ${DIVAN_PYTHON} ${LIVE}/test_cli_up.py ${CMAKE_BINARY_DIR} TIMEOUT 120 LABELS live)
+  live_test(live.node COMMAND ${DIVAN_PYTHON} ${LIVE}/test_node.py ${CMAKE_BINARY_DIR} TIMEOUT 120 LABELS live)
   live_test(live.rest COMMAND ${DIVAN_PYTHON} ${LIVE}/rest.py ${CMAKE_BINARY_DIR} TIMEOUT 300 LABELS live)
 endif()
 
