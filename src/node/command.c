@@ -8,6 +8,7 @@ enum { DOC_READ = NEED_BUCKET | NEED_ACTIVE | NEED_DOCUMENT, VB = NEED_BUCKET | 
     }
 #define DOCUMENT(run_, any_of, name_) ROW(run_, any_of, DOC_READ, name_, NULL)
 
+#define DCP      ROW(run_dcp, PRIV_DCP_PRODUCER | PRIV_DCP_CONSUMER, NEED_BUCKET, "DcpProducer", NULL)
 #define LOOKUP   ROW(run_subdoc, PRIV_READ, DOC_READ, "Read", check_subdoc)
 #define MUTATION ROW(run_subdoc, PRIV_UPSERT, DOC_READ, "Upsert", check_subdoc)
 
@@ -68,5 +69,26 @@ const struct command kv_commands[256] = {
     [OP_VERSION] = {run_version, 0, 0, NULL, NULL},
     [OP_VERBOSITY] = {run_verbosity, 0, 0, NULL, NULL},
     [OP_QUIT] = {run_quit, 0, 0, NULL, NULL},
+    [OP_DCP_OPEN] = {run_dcp_open, PRIV_DCP_PRODUCER | PRIV_DCP_CONSUMER, NEED_BUCKET, "DcpProducer", NULL},
+    [OP_DCP_ADD_STREAM] = DCP,
+    [OP_DCP_CLOSE_STREAM] = DCP,
+    [OP_DCP_STREAM_REQ] = DCP,
+    [OP_DCP_GET_FAILOVER_LOG] = DCP,
+    [OP_DCP_STREAM_END] = DCP,
+    [OP_DCP_SNAPSHOT_MARKER] = DCP,
+    [OP_DCP_MUTATION] = DCP,
+    [OP_DCP_DELETION] = DCP,
+    [OP_DCP_EXPIRATION] = DCP,
+    [OP_DCP_SET_VBUCKET_STATE] = DCP,
+    [OP_DCP_NOOP] = DCP,
+    [OP_DCP_BUFFER_ACK] = DCP,
+    [OP_DCP_CONTROL] = DCP,
+    [OP_DCP_SYSTEM_EVENT] = DCP,
+    [OP_DCP_PREPARE] = DCP,
+    [OP_DCP_SEQNO_ACKNOWLEDGED] = DCP,
+    [OP_DCP_COMMIT] = DCP,
+    [OP_DCP_ABORT] = DCP,
+    [OP_DCP_SEQNO_ADVANCED] = DCP,
+    [OP_DCP_OSO_SNAPSHOT] = DCP,
     [OP_STAT] = {run_stat, PRIV_STATS | PRIV_READ, NEED_BUCKET, "SimpleStats", NULL},
 };

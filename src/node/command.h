@@ -71,6 +71,9 @@ void run_quit(struct request *);
 /* kv/cmd_subdoc.c */
 bool check_subdoc(struct request *);
 void run_subdoc(struct request *);
+/* dcp/peer.c */
+void run_dcp_open(struct request *);
+void run_dcp(struct request *);
 /* kv/cmd_stat.c */
 void run_stat(struct request *);
 

@@ -63,6 +63,7 @@ struct engine *engine_new(struct io_loop *loop, const struct engine_options *opt
     list_init(&e->listeners);
     list_init(&e->sessions);
     list_init(&e->buckets);
+    list_init(&e->dcp_peers);
     engine_read_clock(e);
     e->clock.start_s = e->clock.wall_s;
     e->started_ns = e->clock.now_ns;
@@ -100,6 +101,8 @@ void engine_free(struct engine *e)
     buf_fini(&e->inflated);
     buf_fini(&e->body);
     subdoc_run_fini(&e->subdoc);
+    for (uint16_t i = 0; i < e->names.count; i++) mem_free(e->names.texts[i]);
+    mem_free(e->names.texts);
     mem_free(e);
 }
 

@@ -23,6 +23,12 @@ struct engine {
     struct pathop_request plan;
     struct subdoc_run subdoc;
     uint64_t started_ns;
+    struct list dcp_peers; /* struct dcp_peer */
+    bool dcp_dirty;        /* one of them has something to send */
+    struct {
+        char **texts;
+        uint16_t count;
+    } names; /* of nodes in chains, by number - 1 */
 };
 
 struct bucket *engine_find_bucket(const struct engine *, struct divan_bytes name); /**< NULL = unknown; borrowed */

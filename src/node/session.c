@@ -1,6 +1,7 @@
 #include "node/session.h"
 
 #include "base/alloc.h"
+#include "node/dcp/peer.h"
 #include "node/request.h"
 #include "wire/session.h"
 
@@ -25,6 +26,7 @@ static bool move(struct session *s, enum session_state to)
 
 void session_leave_bucket(struct session *s)
 {
+    dcp_peer_leave(s->dcp);
     if (s->bucket) s->bucket->sessions--;
     s->bucket = NULL;
     s->access_lost = false;
@@ -47,6 +49,7 @@ static void release(struct session *s)
 {
     io_timer_stop(&s->wait_timer);
     session_leave_bucket(s);
+    dcp_peer_free(s->dcp);
     list_remove(&s->link);
     s->engine->session_count--;
     account_release(s->account);
@@ -106,6 +109,8 @@ static size_t serve(struct session *s, struct divan_bytes input)
             request_serve(s, &frame);
         } else if (verdict == FRAME_BROKEN) {
             refuse_frame(s, &err);
+        } else if (s->dcp && frame_is_response(&frame)) {
+            dcp_peer_answer(s->dcp, &frame);
         } else if (frame.magic != MAGIC_SERVER_RESPONSE) { /* an answer to a push is taken in silence */
             session_close(s);
         }
@@ -128,6 +133,7 @@ static void work(struct session *s)
     if (s->state == SESSION_CLOSING) return;
     if (used) io_stream_consume(s->stream, used);
     io_stream_flush(s->stream);
+    dcp_pump_all(s->engine);
 }
 
 static void on_data(void *user)
@@ -138,6 +144,7 @@ static void on_data(void *user)
 static void on_drained(void *user)
 {
     struct session *s = user;
+    if (s->dcp) dcp_peer_pump(s->dcp);
     if (s->state != SESSION_STALLED || !move(s, SESSION_OPEN)) return;
     io_stream_pause(s->stream, false);
     work(s);

@@ -22,6 +22,7 @@ struct session {
     struct account *account;  /* NULL = not authenticated */
     struct bucket *bucket;    /* NULL = none selected */
     struct sasl_server *sasl; /* an exchange is open */
+    struct dcp_peer *dcp;     /* it became a DCP connection */
     uint32_t privileges;      /* everywhere in the bucket, as of `epoch` */
     uint64_t epoch;
     bool access_lost;          /* authenticated again since the bucket was selected */

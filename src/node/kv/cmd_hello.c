@@ -22,6 +22,7 @@ void run_hello(struct request *rq)
     hello_read_agent(rq->frame.key, &agent);
     LOG_D(rq->engine->log, "kv: HELLO from %s %s", agent.agent, agent.connection);
     if (!session_has(rq->session, FEATURE_TRACING)) rq->began_ns = io_refresh_now(rq->engine->loop);
+    if (rq->session->dcp) granted &= ~FEATURE(FEATURE_UNORDERED); /* its messages have an order */
     rq->session->features = granted;
     struct buf *out = &rq->engine->body;
     buf_clear(out);
@@ -154,6 +155,10 @@ void run_select_bucket(struct request *rq)
 {
     struct session *s = rq->session;
     struct divan_bytes name = rq->frame.key;
+    if (s->dcp) {
+        reply_problem(rq, ST_NOT_SUPPORTED, "DCP connections cannot change bucket");
+        return;
+    }
     if (bytes_is(name, SESSION_NO_BUCKET)) {
         session_leave_bucket(s);
         reply_plain(rq, ST_SUCCESS);

@@ -3,6 +3,8 @@
 #include "base/alloc.h"
 #include "node/kv/store.h"
 
+enum { GHOSTS_MIN = 32 * 1024 * 1024 };
+
 #define each_cursor(v, c)                                                                                              \
     list_each(&(v)->cursors, it) for (struct order_cursor *c = container_of(it, struct order_cursor, link); c; c = NULL)
 
@@ -46,8 +48,17 @@ bool order_shows(const struct vbucket *v, const struct item *i)
 
 void order_keep_ghost(struct vbucket *v, struct item *i)
 {
+    struct store *s = v->store;
+    uint64_t share = s->quota_bytes / 4 > GHOSTS_MIN ? s->quota_bytes / 4 : GHOSTS_MIN;
     i->state |= ITEM_GHOST;
-    v->store->ghost_bytes += ghost_size(i);
+    s->ghost_bytes += ghost_size(i);
+    if (s->ghost_bytes <= share) return;
+    each_cursor(v, c)
+    {
+        if (!c->until || c->stays) continue;
+        c->broken = c->slow = true;
+        c->changed(c);
+    }
 }
 
 void order_replace_by_ghost(struct vbucket *v, struct item *i, struct item *copy)

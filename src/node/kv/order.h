@@ -16,6 +16,7 @@ struct order_cursor {
     uint64_t until;  /* the end of the open snapshot; 0 = none */
     bool stays;      /* a change of the vBucket's mode does not break it */
     bool broken;
+    bool slow; /* broken because what it keeps grew too much */
     /** Something was appended, or (broken) the vBucket changed its mode or lost its content: read no further. Not to free
      * anything from inside. */
     void (*changed)(struct order_cursor *);
@@ -40,7 +41,8 @@ void order_append(struct vbucket *, struct item *);
 void order_remove(struct vbucket *, struct item *);
 /** Whether a snapshot that is being read has yet to come to it. */
 bool order_shows(const struct vbucket *, const struct item *);
-/** Leaves it in the order for those snapshots. It must be out of the table and not counted. */
+/** Leaves it in the order for those snapshots. It must be out of the table and not counted. When ghosts take more than their
+ * share of the quota, the cursors of the vBucket are broken: who is that slow begins anew. */
 void order_keep_ghost(struct vbucket *, struct item *);
 /** Puts `copy` in its place, as a ghost, and takes it out. */
 void order_replace_by_ghost(struct vbucket *, struct item *, struct item *copy);
