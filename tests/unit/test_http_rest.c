@@ -264,6 +264,7 @@ static void rights_are_those_of_the_roles(void **state)
     expect(&w, "POST", "/controller/changePassword", "password=reader2", "rd:reader1", 200, "");
     expect(&w, "GET", "/whoami", NULL, "rd:reader1", 401, "");
     expect(&w, "GET", "/whoami", NULL, "rd:reader2", 200, "\"id\":\"rd\"");
+    expect(&w, "PUT", "/settings/rbac/users/local/bad", "password=%ff%ff%ff%ff%ff%ff", NULL, 400, "must be UTF-8");
     expect(&w, "DELETE", "/settings/rbac/users/local/rd", NULL, NULL, 200, "\"\"");
     expect(&w, "GET", "/pools", NULL, "rd:reader2", 401, "");
     close_world(&w);

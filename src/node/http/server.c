@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "node/http/calendar.h"
+#include "text/utf8.h"
 
 enum {
     HEAD_MAX = 64 * 1024,
@@ -264,6 +265,24 @@ static void on_reply(void *user, const struct manager_reply *reply)
     read_on(c);
 }
 
+static bool is_utf8(struct divan_bytes text)
+{
+    const uint8_t *at = text.data;
+    for (size_t i = 0, n; i < text.len; i += n)
+        if (!(n = utf8_length(at + i, text.len - i))) return false;
+    return true;
+}
+
+/* Links speak JSON, which would change other bytes on the way: a password that nobody could log in with. */
+static bool can_be_passed_on(const struct exchange *x)
+{
+    bool good = is_utf8(x->request->body);
+    for (size_t i = 0; i < x->arg_count; i++) good = good && is_utf8(x->args[i]);
+    for (size_t i = 0; i < x->field_count; i++)
+        good = good && is_utf8(x->fields[i].name) && is_utf8(x->fields[i].value);
+    return good;
+}
+
 void x_forward(struct exchange *x, const char *op)
 {
     struct connection *c = x->conn;
@@ -277,6 +296,10 @@ void x_forward(struct exchange *x, const char *op)
                                       .node = o->self,
                                       .user = x->user,
                                       .external = x->who.user && x->who.user->external};
+    if (!can_be_passed_on(x)) {
+        x_json_text(x, 400, "{\"errors\":{\"_\":\"The request must be UTF-8\"}}");
+        return;
+    }
     move(c, CONN_ASKING);
     c->asked++;
     if (o->ask(o->ask_user, &request, on_reply, c)) return;
