@@ -72,6 +72,7 @@ struct doc_node {
     enum doc_recovery recovery;
     bool down;                  /* not heard of: shown as unhealthy, and nothing is asked of it */
     const char *data_path;      /* "" = memory */
+    const char *boot;           /* changes with every start of its process: what was in memory only is gone then */
     const char *alternate_host; /* NULL = no alternate address */
     struct doc_alternate_port *alternate_ports;
     size_t alternate_port_count; /* 0 with a host: the same ports as inside */

@@ -103,6 +103,7 @@ static const struct field node_fields[] = {
     F(struct doc_node, K_WORD, "recovery", recovery, .words = doc_recovery_words),
     F(struct doc_node, K_BOOL, "down", down),
     F(struct doc_node, K_TEXT, "dataPath", data_path),
+    F(struct doc_node, K_TEXT, "boot", boot),
     F(struct doc_node, K_MAYBE, "alternateHost", alternate_host),
     A(struct doc_node, "alternatePorts", alternate_ports, alternate_port_count, alternate_shape),
 };

@@ -4,7 +4,10 @@
 #include "base/error.h"
 #include "manager/json_writer.h"
 
-static const char *const type_words[] = {"hello", "ask", "applied", "document", "reply", "refused"};
+static const char *const type_words[] = {"hello",   "ask",   "applied", "document", "reply",
+                                         "refused", "order", "result",  "alive"};
+static const char *const order_words[] = {"build", "takeOver", "read"};
+enum { ORDER_KINDS = sizeof order_words / sizeof *order_words, FIGURES_MAX = 1024, FIGURE_NUMBERS = 3 };
 
 /* ---------------------------------------------------------------- writing */
 
@@ -79,6 +82,43 @@ void link_put_refused(struct buf *out, const char *why)
 {
     begin(out, LINK_REFUSED);
     jw_str(out, "why", why);
+    jw_close(out, '}');
+}
+
+void link_put_order(struct buf *out, const struct order *o)
+{
+    begin(out, LINK_ORDER);
+    jw_uint(out, "id", o->id);
+    jw_str(out, "kind", order_words[o->kind]);
+    jw_str(out, "bucket", o->bucket);
+    jw_uint(out, "vbucket", o->vbucket);
+    jw_bool(out, "fresh", o->fresh);
+    jw_uint(out, "until", o->until);
+    jw_str(out, "node", o->node);
+    jw_str(out, "host", o->host);
+    jw_uint(out, "port", o->port);
+    jw_close(out, '}');
+}
+
+void link_put_result(struct buf *out, const struct order_result *r)
+{
+    begin(out, LINK_RESULT);
+    jw_uint(out, "id", r->id);
+    jw_str(out, "problem", r->problem);
+    jw_uint(out, "seqno", r->seqno);
+    jw_open(out, "figures", '[');
+    for (size_t i = 0; i < r->figure_count; i++) {
+        jw_uint(out, NULL, r->figures[i].mode);
+        jw_uint(out, NULL, r->figures[i].prepared);
+        jw_uint(out, NULL, r->figures[i].high);
+    }
+    jw_close(out, ']');
+    jw_close(out, '}');
+}
+
+void link_put_alive(struct buf *out)
+{
+    begin(out, LINK_ALIVE);
     jw_close(out, '}');
 }
 
@@ -181,6 +221,71 @@ static void get_request(struct reader *r)
     if (!q->user) q->user = "";
 }
 
+static uint64_t get_uint(struct reader *r, const char *name, uint64_t max)
+{
+    uint64_t n = 0;
+    if (!json_to_u64(json_member(r->whole, name), &n)) fail(r, DIVAN_ERR_CONFIG_FIELD_TYPE, name, "is not a number");
+    if (n > max) fail(r, DIVAN_ERR_CONFIG_FIELD_RANGE, name, "is out of range");
+    return r->code ? 0 : n;
+}
+
+static const char *get_needed(struct reader *r, const char *name)
+{
+    const char *text = get_text(r, name);
+    if (!text) fail(r, DIVAN_ERR_CONFIG_FIELD_TYPE, name, "is not there");
+    return text ? text : "";
+}
+
+static void get_order(struct reader *r)
+{
+    struct order *o = &r->m->order;
+    const char *kind = get_needed(r, "kind");
+    size_t k = 0;
+    while (k < ORDER_KINDS && strcmp(kind, order_words[k]) != 0) k++;
+    if (k == ORDER_KINDS) fail(r, DIVAN_ERR_CONFIG_FIELD_RANGE, "kind", "is not a known word");
+    *o = (struct order){.kind = (enum order_kind)k,
+                        .id = get_uint(r, "id", UINT64_MAX),
+                        .bucket = get_needed(r, "bucket"),
+                        .vbucket = (uint16_t)get_uint(r, "vbucket", UINT16_MAX),
+                        .fresh = get_bool(r, "fresh"),
+                        .until = get_uint(r, "until", UINT64_MAX),
+                        .node = get_needed(r, "node"),
+                        .host = get_needed(r, "host"),
+                        .port = (uint16_t)get_uint(r, "port", UINT16_MAX)};
+}
+
+static void put_figure(struct copy_figures *f, size_t number, uint64_t n)
+{
+    f->known = true;
+    if (number == 0) f->mode = n <= COPY_DEAD ? (enum copy_mode)n : COPY_ABSENT;
+    else *(number == 1 ? &f->prepared : &f->high) = n;
+}
+
+static void get_result(struct reader *r)
+{
+    struct order_result *o = &r->m->result;
+    struct json_value list = json_member(r->whole, "figures"), v;
+    size_t n = 0;
+    o->id = get_uint(r, "id", UINT64_MAX);
+    o->problem = get_needed(r, "problem");
+    o->seqno = get_uint(r, "seqno", UINT64_MAX);
+    if (list.type != JSON_ARRAY) fail(r, DIVAN_ERR_CONFIG_FIELD_TYPE, "figures", "is not an array");
+    if (r->code) return;
+    r->m->memory.figures = mem_zalloc(sizeof *r->m->memory.figures * FIGURES_MAX);
+    if (!r->m->memory.figures) {
+        r->code = err_oom(r->err);
+        return;
+    }
+    struct json_walk w = json_walk_begin(list);
+    for (uint64_t number = 0; !r->code && json_next_element(&w, &v); n++) {
+        if (n == FIGURES_MAX * FIGURE_NUMBERS || !json_to_u64(v, &number))
+            fail(r, DIVAN_ERR_CONFIG_FIELD_RANGE, "figures", "are too many, or no numbers");
+        else put_figure(&r->m->memory.figures[n / FIGURE_NUMBERS], n % FIGURE_NUMBERS, number);
+    }
+    o->figures = r->m->memory.figures;
+    o->figure_count = n / FIGURE_NUMBERS;
+}
+
 static void get_body(struct reader *r)
 {
     struct link_message *m = r->m;
@@ -214,6 +319,14 @@ static void get_body(struct reader *r)
         m->why = get_text(r, "why");
         if (!m->why) m->why = "no reason was given";
         break;
+    case LINK_ORDER:
+        get_order(r);
+        break;
+    case LINK_RESULT:
+        get_result(r);
+        break;
+    case LINK_ALIVE:
+        break;
     }
 }
 
@@ -241,5 +354,6 @@ void link_message_fini(struct link_message *m)
 {
     buf_fini(&m->memory.text);
     mem_free(m->memory.fields);
+    mem_free(m->memory.figures);
     *m = (struct link_message){0};
 }

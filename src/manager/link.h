@@ -5,9 +5,21 @@
 #define DIVAN_MANAGER_LINK_H
 
 #include "manager/manager.h"
+#include "manager/order.h"
 
-enum link_type { LINK_HELLO, LINK_ASK, LINK_APPLIED, LINK_DOCUMENT, LINK_REPLY, LINK_REFUSED };
+enum link_type {
+    LINK_HELLO,
+    LINK_ASK,
+    LINK_APPLIED,
+    LINK_DOCUMENT,
+    LINK_REPLY,
+    LINK_REFUSED,
+    LINK_ORDER,  /* manager: do something with a vBucket */
+    LINK_RESULT, /* node: it is done, or failed */
+    LINK_ALIVE,  /* node: every LINK_ALIVE_MS, so that one that hangs is told from one that has nothing to say */
+};
 
+enum { LINK_ALIVE_MS = 200 };
 enum { LINK_ARGS_MAX = 8, LINK_FIELDS_MAX = 1000 };
 
 void link_put_hello(struct buf *, const char *token, const struct doc_node *, struct map_revision have);
@@ -16,6 +28,9 @@ void link_put_applied(struct buf *, struct map_revision);
 void link_put_document(struct buf *, const struct doc *);
 void link_put_reply(struct buf *, uint64_t id, const struct manager_reply *);
 void link_put_refused(struct buf *, const char *why);
+void link_put_order(struct buf *, const struct order *);
+void link_put_result(struct buf *, const struct order_result *);
+void link_put_alive(struct buf *);
 
 struct link_message {
     enum link_type type;
@@ -25,10 +40,13 @@ struct link_message {
     struct divan_bytes node, document; /* hello; document: JSON, part of the message */
     struct manager_request request;    /* ask */
     struct manager_reply reply;        /* reply */
+    struct order order;
+    struct order_result result;
     struct {
         struct buf text;
         struct divan_bytes args[LINK_ARGS_MAX];
         struct manager_field *fields;
+        struct copy_figures *figures;
     } memory; /* private */
 };
 

@@ -22,6 +22,16 @@ static const struct {
     {"auto_failover_reset", plan_auto_failover_reset},
     {"setting", plan_setting},
     {"rebalance", plan_rebalance},
+    {"stop_rebalance", plan_stop_rebalance},
+    {"fail_over", plan_fail_over},
+    {"start_fail_over", plan_start_fail_over},
+    {"graceful_fail_over", plan_graceful_fail_over},
+    {"recovery_type", plan_recovery_type},
+    {"re_add", plan_re_add},
+    {"re_fail_over", plan_re_fail_over},
+    {"eject", plan_eject},
+    {"add_node", plan_add_node},
+    {"node_joins", plan_node_joins},
     {"node_hello", plan_node_hello},
     {"expect_nodes", plan_expect_nodes},
     {"group_add", plan_group_add},
@@ -212,6 +222,7 @@ bool plan_found(struct doc *d, struct rng *rng)
 {
     struct plan p = {.doc = d, .rng = rng};
     d->uuid = plan_uuid(&p, false);
+    d->secret = plan_uuid(&p, false);
     return !doc_failed(d);
 }
 
@@ -243,7 +254,7 @@ bool plan_set_admin(struct plan *p, struct divan_bytes user, struct divan_bytes 
 
 /* Every change raises the revision of the document; a configuration gets it only when it says something new, so that
  * clients hear of nothing they cannot see. */
-static void raise_revisions(const struct doc *now, struct doc *next)
+void plan_raise_revisions(const struct doc *now, struct doc *next)
 {
     next->revision.rev = now->revision.rev + 1;
     if (!doc_same_global_config(now, next)) next->nodes_rev = next->revision.rev;
@@ -280,7 +291,7 @@ void plan_run(const struct plan_input *in, struct doc **next, struct plan_reply 
         *reply = (struct plan_reply){.status = 500, .json = true, .body = {.limit = 4096}};
         buf_put_str(&reply->body, "[\"Unexpected server error, request logged.\"]");
     } else if (p.changed && reply->status < 300) {
-        raise_revisions(in->now, p.doc);
+        plan_raise_revisions(in->now, p.doc);
         *next = p.doc, p.doc = NULL;
     }
     buf_fini(&p.errors);

@@ -306,6 +306,7 @@ void plan_bucket_create(struct plan *p)
         answer_with_summaries(p, &w, plan_failed(p) ? 400 : 200);
         return;
     }
+    if (plan_refuse_busy(p, "create")) return;
     w.b.uuid = plan_uuid(p, false);
     plan_manifest_init(p, &w.b.manifest);
     if (w.b.type == DOC_MEMCACHED) w.b.map.vbuckets = 0, w.b.compression = DOC_COMPRESSION_OFF;
@@ -343,7 +344,7 @@ void plan_bucket_edit(struct plan *p)
 void plan_bucket_delete(struct plan *p)
 {
     struct doc_bucket *b = named(p);
-    if (!b) return;
+    if (!b || plan_refuse_busy(p, "delete")) return;
     doc_remove(p->doc->buckets, &p->doc->bucket_count, (size_t)(b - p->doc->buckets), sizeof *b);
     plan_done(p);
 }
@@ -351,7 +352,7 @@ void plan_bucket_delete(struct plan *p)
 void plan_bucket_flush(struct plan *p)
 {
     struct doc_bucket *b = named(p);
-    if (!b) return;
+    if (!b || plan_refuse_busy(p, "flush")) return;
     if (!b->flush_enabled) {
         plan_answer_json(p, 400, "{\"_\":\"Flush is disabled for the bucket\"}");
         return;

@@ -2,24 +2,12 @@
 #include <stdlib.h>
 
 #include "manager/plan_parts.h"
+#include "manager/vbplan.h"
 
 static int by_name(const void *a, const void *b)
 {
     const struct doc_node *const *x = a, *const *y = b;
     return strcmp((*x)->otp, (*y)->otp);
-}
-
-/* Actives in equal runs of neighbours; the copies of a run spread over all other nodes in turn, so that no pair of nodes
- * carries more than its share and a failed node's load goes to everybody. */
-static void place(struct doc_vbmap *m, size_t nodes)
-{
-    for (size_t v = 0; v < m->vbuckets; v++) {
-        size_t active = v * nodes / m->vbuckets;
-        int16_t *row = m->entries + v * m->row;
-        row[0] = (int16_t)active;
-        for (size_t c = 1; c < m->row; c++)
-            row[c] = c < nodes ? (int16_t)((active + 1 + (v + c - 1) % (nodes - 1)) % nodes) : -1;
-    }
 }
 
 void plan_map_build(struct plan *p, struct doc_bucket *b)
@@ -41,5 +29,14 @@ void plan_map_build(struct plan *p, struct doc_bucket *b)
         const char **server = doc_insert(d, &m->servers, &m->server_count, i, sizeof *server);
         if (server) *server = nodes[i]->uuid;
     }
-    if (m->entries) place(m, count);
+    bool *keep = doc_alloc(d, count * sizeof *keep);
+    int *group = doc_alloc(d, count * sizeof *group);
+    if (!m->entries || !keep || !group) return;
+    for (size_t i = 0; i < count; i++) {
+        keep[i] = true;
+        for (size_t g = 0; g < d->group_count; g++)
+            if (strcmp(d->groups[g].uuid, nodes[i]->group) == 0) group[i] = (int)g;
+    }
+    struct vbplan plan = {m->vbuckets, m->row, count, keep, d->group_count > 1 ? group : NULL, NULL};
+    if (!vbplan_target(&plan, m->entries)) d->memory.failed = true;
 }

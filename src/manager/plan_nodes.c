@@ -28,7 +28,16 @@ static void welcome_back(struct doc_node *n, const struct doc_node *said)
     n->ports = said->ports;
     n->memory_mb = said->memory_mb;
     n->data_path = said->data_path;
+    n->boot = said->boot;
+    n->down = false;
     if (!n->renamed) n->host = said->host, n->named = said->named;
+}
+
+static size_t active_nodes(const struct doc *d)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < d->node_count; i++) n += d->nodes[i].membership == DOC_ACTIVE;
+    return n;
 }
 
 static void welcome(struct plan *p, const struct doc_node *said)
@@ -42,7 +51,7 @@ static void welcome(struct plan *p, const struct doc_node *said)
     n->otp = otp;
     n->group = d->group_count ? d->groups[0].uuid : "";
     n->services = 1u << SVC_KV;
-    n->membership = first || plan_active_nodes(d) <= d->expected_nodes ? DOC_ACTIVE : DOC_INACTIVE_ADDED;
+    n->membership = first || active_nodes(d) <= d->expected_nodes ? DOC_ACTIVE : DOC_INACTIVE_ADDED;
     if (first && said->memory_mb && !d->provisioned) d->quotas.kv = default_quota_mb(said);
 }
 
@@ -58,6 +67,8 @@ void plan_node_hello(struct plan *p)
     if (known) welcome_back(known, &said);
     else welcome(p, &said);
     for (size_t i = 0; i < p->doc->bucket_count; i++) plan_map_build(p, &p->doc->buckets[i]);
+    if (active_nodes(p->doc) >= p->doc->expected_nodes)
+        p->doc->expected_nodes = 0; /* later ones are added, not expected */
     plan_done(p);
 }
 
@@ -269,26 +280,4 @@ void plan_group_delete(struct plan *p)
     if (plan_refuse(p, 400)) return;
     doc_remove(p->doc->groups, &p->doc->group_count, (size_t)(g - p->doc->groups), sizeof *g);
     plan_done(p);
-}
-
-/* ---- rebalance. Nodes do not come and go yet, so what is asked for is either what stands or wrong. */
-
-void plan_rebalance(struct plan *p)
-{
-    struct divan_bytes known = plan_field(p, "knownNodes"), ejected = plan_field(p, "ejectedNodes");
-    size_t named = 0;
-    if (!known.len) {
-        plan_answer_json(p, 400, "{\"empty_known_nodes\":1}");
-        return;
-    }
-    for (struct divan_bytes left = known; left.len; named++) {
-        const char *comma = memchr(left.data, ',', left.len);
-        size_t n = comma ? (size_t)(comma - (const char *)left.data) : left.len;
-        const char *otp = doc_text_of(p->doc, bytes_slice(left, 0, n));
-        if (!doc_find_otp(p->doc, otp)) break;
-        left = bytes_slice(left, n + (comma != NULL), left.len);
-    }
-    if (named != p->doc->node_count) plan_answer_json(p, 400, "{\"mismatch\":1}");
-    else if (ejected.len) plan_answer_text(p, 400, "No active nodes left");
-    else plan_answer_json(p, 200, "{\"rebalance_id\":\"%s\"}", plan_uuid(p, false));
 }

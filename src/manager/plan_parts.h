@@ -19,11 +19,13 @@ struct plan {
 typedef void plan_fn(struct plan *);
 /* One function per operation, see the table in plan.c. */
 plan_fn plan_cluster_init, plan_pools_default, plan_web, plan_services, plan_rename, plan_paths, plan_alternate_set,
-    plan_alternate_clear, plan_auto_failover, plan_auto_failover_reset, plan_setting, plan_rebalance, plan_node_hello,
-    plan_expect_nodes, plan_group_add, plan_group_rename, plan_group_delete, plan_bucket_create, plan_bucket_edit,
-    plan_bucket_delete, plan_bucket_flush, plan_scope_create, plan_scope_drop, plan_collection_create,
-    plan_collection_edit, plan_collection_drop, plan_manifest_put, plan_user_put, plan_user_patch, plan_user_delete,
-    plan_user_group_put, plan_user_group_delete, plan_change_password;
+    plan_alternate_clear, plan_auto_failover, plan_auto_failover_reset, plan_setting, plan_rebalance,
+    plan_stop_rebalance, plan_fail_over, plan_start_fail_over, plan_graceful_fail_over, plan_recovery_type, plan_re_add,
+    plan_re_fail_over, plan_eject, plan_add_node, plan_node_joins, plan_node_hello, plan_expect_nodes, plan_group_add,
+    plan_group_rename, plan_group_delete, plan_bucket_create, plan_bucket_edit, plan_bucket_delete, plan_bucket_flush,
+    plan_scope_create, plan_scope_drop, plan_collection_create, plan_collection_edit, plan_collection_drop,
+    plan_manifest_put, plan_user_put, plan_user_patch, plan_user_delete, plan_user_group_put, plan_user_group_delete,
+    plan_change_password;
 
 /* ---- the request */
 
@@ -81,6 +83,10 @@ struct doc_node *plan_self(const struct plan *);
 /** Builds the vBucket map of a bucket from scratch over the active nodes. Does nothing for a bucket that has one, of a
  * kind without one, or while nodes are still expected. */
 void plan_map_build(struct plan *, struct doc_bucket *);
+/** 503 while vBuckets move: `what` ("create", "delete", "flush") cannot be done to buckets then. true = refused. */
+bool plan_refuse_busy(struct plan *, const char *what);
+/** The entry of nodes that the whole cluster knows by this name; NULL = none. */
+struct doc_node *plan_otp(const struct plan *, struct divan_bytes otp);
 /** A manifest with what every bucket starts with. */
 void plan_manifest_init(struct plan *, struct doc_manifest *);
 /** Sets the administrator. false with an error under `field`. */
