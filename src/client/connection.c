@@ -15,7 +15,7 @@ enum {
     FLUSH_ABOVE = 32 * 1024, /* output is not held back beyond this */
     DRAIN_MS = 10000,        /* how long a connection that is no longer needed waits for its answers */
     OPAQUE_FIRST = 0x10000,  /* above the handshake's */
-    SILENCE_MS = 10000,      /* a connection that says nothing for so long, although asked, is dead */
+    SILENCE_MS = 2000,       /* a connection that says nothing for so long, although asked, is dead */
 };
 
 #define TO(state) (1u << CONN_##state)
@@ -278,7 +278,7 @@ static void on_data(void *user)
     struct chunk *chunk = io_stream_chunk(conn->stream);
     struct divan_error err;
     size_t used = 0;
-    conn->doubt_ns = 0;
+    conn->asked_ns = 0;
     if (conn->state == CONN_HANDSHAKE && is_stranger(conn, input)) return;
     while (conn->state != CONN_CLOSED) {
         struct frame f;
@@ -484,6 +484,7 @@ void connection_send(struct connection *conn, struct operation *op)
     }
     conn->appended += out->len - before;
     op->out_end = conn->appended;
+    if (!conn->asked_ns) conn->asked_ns = io_now_ns(c->loop);
     op->state = OP_SENT;
     op->connection = conn;
     op->endpoint = conn->node->name;
@@ -505,8 +506,8 @@ void connection_doubt(struct connection *conn)
     uint64_t now = io_now_ns(conn->client->loop);
     struct divan_error why;
     if (conn->state != CONN_READY) return;
-    if (!conn->doubt_ns) conn->doubt_ns = now;
-    if (now - conn->doubt_ns < SILENCE_MS * NS_PER_MS) return;
+    if (!conn->asked_ns) conn->asked_ns = now;
+    if (now - conn->asked_ns < SILENCE_MS * NS_PER_MS) return;
     err_set(&why, DIVAN_ERR_CONNECTION_LOST, "%s said nothing for %u s although it was asked", peer_of(conn),
             SILENCE_MS / 1000);
     connection_fail(conn, &why);

@@ -28,7 +28,7 @@ struct connection {
     uint64_t appended; /* bytes of requests put into the output buffer in all */
     uint64_t flushed;  /* of these, what may have left: a node cannot have seen anything behind it */
     uint64_t received; /* bytes in all */
-    uint64_t doubt_ns; /* when an operation first got no answer in time since bytes came last; 0 = none */
+    uint64_t asked_ns; /* when it was first asked something since bytes came last; 0 = not since */
     struct io_timer timer;
     struct map_revision asked; /* newest revision a push told of and that was asked for */
 };
@@ -50,7 +50,7 @@ void connection_adopt(struct connection *conn, struct node *node);
 void connection_send(struct connection *conn, struct operation *op);
 /** Takes an operation out of its slot: its answer will be late. */
 void connection_forget(struct connection *conn, struct operation *op);
-/** An operation got no answer in time: a connection on which nothing at all has come for long is given up. */
+/** An operation got no answer in time: a connection on which nothing at all has come for long, although it was asked, is given up. */
 void connection_doubt(struct connection *conn);
 void connection_flush(struct connection *conn);
 static inline bool connection_is_ready(const struct connection *conn)
