@@ -35,6 +35,7 @@ struct bucket *node_bucket_new(const struct bucket_spec *spec, struct rng *r, st
     }
     text_copy(b->name, sizeof b->name, spec->name);
     text_copy(b->uuid, sizeof b->uuid, spec->uuid ? spec->uuid : "");
+    scan_table_init(&b->scans);
     b->spec = *spec;
     b->spec.name = b->name;
     b->spec.uuid = b->uuid;
@@ -46,6 +47,7 @@ struct bucket *node_bucket_new(const struct bucket_spec *spec, struct rng *r, st
 void node_bucket_free(struct bucket *b)
 {
     if (!b) return;
+    scan_table_fini(&b->scans);
     store_fini(&b->store);
     served_fini(&b->config);
     mem_free(b);

@@ -2,6 +2,7 @@
 #ifndef DIVAN_NODE_BUCKET_H
 #define DIVAN_NODE_BUCKET_H
 
+#include "node/kv/scan.h"
 #include "node/kv/store.h"
 #include "node/served.h"
 
@@ -14,6 +15,7 @@ struct bucket {
     struct bucket_spec spec; /* name and uuid point into this struct */
     struct store store;
     struct served config;
+    struct scan_table scans;
     uint32_t sessions; /* that have it selected */
     struct {
         uint64_t at_ns, ops;

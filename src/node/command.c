@@ -90,5 +90,8 @@ const struct command kv_commands[256] = {
     [OP_DCP_ABORT] = DCP,
     [OP_DCP_SEQNO_ADVANCED] = DCP,
     [OP_DCP_OSO_SNAPSHOT] = DCP,
+    [OP_RANGE_SCAN_CREATE] = ROW(run_scan_create, 0, NEED_BUCKET | NEED_ACTIVE, NULL, check_scan_create),
+    [OP_RANGE_SCAN_CONTINUE] = ROW(run_scan_continue, PRIV_RANGE_SCAN, NEED_BUCKET | NEED_ACTIVE, "RangeScan", NULL),
+    [OP_RANGE_SCAN_CANCEL] = ROW(run_scan_cancel, PRIV_RANGE_SCAN, NEED_BUCKET | NEED_ACTIVE, "RangeScan", NULL),
     [OP_STAT] = {run_stat, PRIV_STATS | PRIV_READ, NEED_BUCKET, "SimpleStats", NULL},
 };

@@ -74,6 +74,11 @@ void run_subdoc(struct request *);
 /* dcp/peer.c */
 void run_dcp_open(struct request *);
 void run_dcp(struct request *);
+/* kv/cmd_scan.c */
+bool check_scan_create(struct request *);
+void run_scan_create(struct request *);
+void run_scan_continue(struct request *);
+void run_scan_cancel(struct request *);
 /* kv/cmd_stat.c */
 void run_stat(struct request *);
 

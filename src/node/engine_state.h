@@ -22,6 +22,7 @@ struct engine {
     struct buf inflated, body; /* of the request being served, as the next two */
     struct pathop_request plan;
     struct subdoc_run subdoc;
+    struct scan_create scan;
     uint64_t started_ns;
     struct list dcp_peers; /* struct dcp_peer */
     bool dcp_dirty;        /* one of them has something to send */
