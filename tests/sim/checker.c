@@ -55,7 +55,7 @@ static int by_begin(const void *x, const void *y)
 
 static void widen(struct zone *z, const struct register_op *op)
 {
-    uint64_t end = op->is_write && op->outcome == OUTCOME_AMBIGUOUS ? UINT64_MAX : op->end;
+    uint64_t end = op->is_write && op->outcome == TOLD_AMBIGUOUS ? UINT64_MAX : op->end;
     if (end < z->f) z->f = end;
     if (op->start > z->s) z->s = op->start;
 }
@@ -65,14 +65,14 @@ static bool add_to_zone(struct zone *z, const struct register_op *op, struct fin
     if (op->is_write) {
         if (z->written) return found(out, z->id, op->id, "the history writes value %llu twice", ULL(op->value));
         z->written = true;
-        z->refused = op->outcome == OUTCOME_REFUSED;
-        z->certain = op->outcome == OUTCOME_DONE;
+        z->refused = op->outcome == TOLD_REFUSED;
+        z->certain = op->outcome == TOLD_DONE;
         z->write_start = op->start;
         z->id = op->id;
         if (!z->refused) widen(z, op);
         return true;
     }
-    if (op->outcome != OUTCOME_DONE) return true;
+    if (op->outcome != TOLD_DONE) return true;
     if (op->value && !z->written)
         return found(out, op->id, UINT64_MAX, "a read saw value %llu, which nobody wrote", ULL(op->value));
     if (z->refused)
@@ -168,9 +168,9 @@ static bool counts_grow(const struct counter_op *ops, size_t count, struct findi
     }
     for (size_t i = 0, e = 0; fine && i < count; i++) {
         for (; e < count && ends[e].end < starts[i].start; e++)
-            if (ends[e].outcome == OUTCOME_DONE && (!most || ends[e].result > most->result)) most = &ends[e];
+            if (ends[e].outcome == TOLD_DONE && (!most || ends[e].result > most->result)) most = &ends[e];
         const struct counter_op *now = &starts[i];
-        if (now->outcome != OUTCOME_DONE || !most) continue;
+        if (now->outcome != TOLD_DONE || !most) continue;
         if (now->result < most->result || (now->result == most->result && !now->is_read))
             fine = found(out, most->id, now->id, "the counter showed %llu, and later %llu", ULL(most->result),
                          ULL(now->result));
@@ -185,8 +185,8 @@ bool check_counter(struct counter_op *ops, size_t count, uint64_t final, bool ma
     uint64_t sure = 0, perhaps = 0;
     for (size_t i = 0; i < count; i++) {
         if (ops[i].is_read) continue;
-        if (ops[i].outcome == OUTCOME_DONE) sure += ops[i].delta;
-        if (ops[i].outcome == OUTCOME_AMBIGUOUS) perhaps += ops[i].delta;
+        if (ops[i].outcome == TOLD_DONE) sure += ops[i].delta;
+        if (ops[i].outcome == TOLD_AMBIGUOUS) perhaps += ops[i].delta;
     }
     if (final > sure + perhaps)
         return found(out, UINT64_MAX, UINT64_MAX,
@@ -198,8 +198,8 @@ bool check_counter(struct counter_op *ops, size_t count, uint64_t final, bool ma
                      ULL(sure));
     qsort(ops, count, sizeof *ops, counter_by_result);
     for (size_t i = 1; i < count; i++)
-        if (!ops[i].is_read && !ops[i - 1].is_read && ops[i].outcome == OUTCOME_DONE &&
-            ops[i - 1].outcome == OUTCOME_DONE && ops[i].result == ops[i - 1].result)
+        if (!ops[i].is_read && !ops[i - 1].is_read && ops[i].outcome == TOLD_DONE &&
+            ops[i - 1].outcome == TOLD_DONE && ops[i].result == ops[i - 1].result)
             return found(out, ops[i - 1].id, ops[i].id, "two increments were both told %llu", ULL(ops[i].result));
     return counts_grow(ops, count, out);
 }
@@ -208,10 +208,10 @@ bool check_counter(struct counter_op *ops, size_t count, uint64_t final, bool ma
 
 static bool check_insert(const struct element_op *in, const struct element_op *op, bool may_lose, struct finding *out)
 {
-    if (in->outcome == OUTCOME_REFUSED && in->data_refusal)
+    if (in->outcome == TOLD_REFUSED && in->data_refusal)
         return found(out, in->id, UINT64_MAX, "an insert that nobody else made was told that the document exists");
-    if (op->act != ELEMENT_LOOK || op->outcome != OUTCOME_DONE) return true;
-    if (op->there && in->outcome == OUTCOME_REFUSED)
+    if (op->act != ELEMENT_LOOK || op->outcome != TOLD_DONE) return true;
+    if (op->there && in->outcome == TOLD_REFUSED)
         return found(out, in->id, op->id, "a document is there although its insert was refused");
     if (op->there && op->end < in->start)
         return found(out, in->id, op->id, "a document was there before it was inserted");
@@ -228,18 +228,18 @@ bool check_element(struct element_op *ops, size_t count, bool may_lose, struct f
     if (!in) return found(out, UINT64_MAX, UINT64_MAX, "the history never inserts the document");
     for (size_t i = 0; i < count; i++) {
         const struct element_op *op = &ops[i];
-        bool sure = op->act == ELEMENT_LOOK && op->outcome == OUTCOME_DONE;
+        bool sure = op->act == ELEMENT_LOOK && op->outcome == TOLD_DONE;
         if (!check_insert(in, op, may_lose, out)) return false;
-        if (sure && op->there && away && away->outcome == OUTCOME_DONE && op->start > away->end && !may_lose)
+        if (sure && op->there && away && away->outcome == TOLD_DONE && op->start > away->end && !may_lose)
             return found(out, away->id, op->id, "a document that was removed came back");
-        bool may_be_gone = away && away->outcome != OUTCOME_REFUSED && op->end >= away->start;
-        if (sure && !op->there && in->outcome == OUTCOME_DONE && op->start > in->end && !may_be_gone && !may_lose)
+        bool may_be_gone = away && away->outcome != TOLD_REFUSED && op->end >= away->start;
+        if (sure && !op->there && in->outcome == TOLD_DONE && op->start > in->end && !may_be_gone && !may_lose)
             return found(out, in->id, op->id, "a document that was inserted is not there");
     }
-    if (away && away->outcome == OUTCOME_REFUSED && away->data_refusal && in->outcome == OUTCOME_DONE &&
+    if (away && away->outcome == TOLD_REFUSED && away->data_refusal && in->outcome == TOLD_DONE &&
         away->start > in->end && !may_lose)
         return found(out, in->id, away->id, "a document that was inserted was not found when it was to be removed");
-    if (away && away->outcome == OUTCOME_DONE && in->outcome == OUTCOME_REFUSED)
+    if (away && away->outcome == TOLD_DONE && in->outcome == TOLD_REFUSED)
         return found(out, in->id, away->id, "a document was removed although its insert was refused");
     return true;
 }

@@ -12,10 +12,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum outcome {
-    OUTCOME_DONE,      /* success: it was applied */
-    OUTCOME_REFUSED,   /* certainly not applied, ever */
-    OUTCOME_AMBIGUOUS, /* applied once or not at all */
+enum told {
+    TOLD_DONE,      /* success: it was applied */
+    TOLD_REFUSED,   /* certainly not applied, ever */
+    TOLD_AMBIGUOUS, /* applied once or not at all */
 };
 
 /** What is wrong, as one sentence, and the operations concerned (their `id`; UINT64_MAX = none). */
@@ -31,7 +31,7 @@ struct register_op {
     uint64_t start, end;
     uint64_t value; /* written or seen; 0 = not there (the state before the first write) */
     bool is_write;
-    enum outcome outcome;
+    enum told outcome;
 };
 
 enum register_rule {
@@ -49,7 +49,7 @@ struct counter_op {
     uint64_t start, end;
     uint64_t delta, result; /* result: of one that is DONE; is_read: what was seen */
     bool is_read;
-    enum outcome outcome;
+    enum told outcome;
 };
 
 /** final: what is there at the end (0 = no document). may_lose: acknowledged counts may be missing, but none may be
@@ -64,7 +64,7 @@ struct element_op {
     uint64_t id;
     uint64_t start, end;
     enum element_act act;
-    enum outcome outcome;
+    enum told outcome;
     bool there; /* LOOK: it was. INSERT: refused because it is there already. REMOVE that was refused: it was not there
                    = false */
     bool data_refusal; /* refused because of what is there (exists, not found), not for another reason */

@@ -26,8 +26,8 @@ static size_t make_history(struct rng *r, struct register_op *ops)
         if (op->is_write) {
             op->value = next_value++;
             uint64_t luck = rng_below(r, 100);
-            op->outcome = luck < 5 ? OUTCOME_AMBIGUOUS : luck < 8 ? OUTCOME_REFUSED : OUTCOME_DONE;
-            if (op->outcome == OUTCOME_DONE || (op->outcome == OUTCOME_AMBIGUOUS && rng_below(r, 2))) state = op->value;
+            op->outcome = luck < 5 ? TOLD_AMBIGUOUS : luck < 8 ? TOLD_REFUSED : TOLD_DONE;
+            if (op->outcome == TOLD_DONE || (op->outcome == TOLD_AMBIGUOUS && rng_below(r, 2))) state = op->value;
         } else op->value = state;
         n++;
     }
@@ -58,10 +58,10 @@ static bool make_stale(struct register_op *ops, size_t n, size_t from)
 {
     for (size_t i = from; i < n; i++) {
         const struct register_op *w = &ops[i];
-        if (!w->is_write || w->outcome != OUTCOME_DONE) continue;
+        if (!w->is_write || w->outcome != TOLD_DONE) continue;
         for (size_t k = i; k-- > 0;) {
             const struct register_op *old = &ops[k];
-            if (!old->is_write || old->outcome != OUTCOME_DONE || old->end >= w->start) continue;
+            if (!old->is_write || old->outcome != TOLD_DONE || old->end >= w->start) continue;
             for (size_t m = i + 1; m < n; m++)
                 if (!ops[m].is_write && ops[m].start > w->end) {
                     ops[m].value = old->value;
@@ -115,10 +115,10 @@ static void what_cannot_be_is_found(void **state)
         struct register_op write, read;
         const char *words;
     } rows[] = {
-        {{1, 1, 2, 7, true, OUTCOME_REFUSED}, {2, 3, 4, 7, false, OUTCOME_DONE}, "refused"},
-        {{1, 5, 6, 7, true, OUTCOME_DONE}, {2, 3, 4, 7, false, OUTCOME_DONE}, "before its write"},
-        {{1, 5, 6, 7, true, OUTCOME_DONE}, {2, 8, 9, 9, false, OUTCOME_DONE}, "nobody wrote"},
-        {{1, 5, 6, 7, true, OUTCOME_DONE}, {2, 8, 9, 7, true, OUTCOME_DONE}, "twice"},
+        {{1, 1, 2, 7, true, TOLD_REFUSED}, {2, 3, 4, 7, false, TOLD_DONE}, "refused"},
+        {{1, 5, 6, 7, true, TOLD_DONE}, {2, 3, 4, 7, false, TOLD_DONE}, "before its write"},
+        {{1, 5, 6, 7, true, TOLD_DONE}, {2, 8, 9, 9, false, TOLD_DONE}, "nobody wrote"},
+        {{1, 5, 6, 7, true, TOLD_DONE}, {2, 8, 9, 7, true, TOLD_DONE}, "twice"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct register_op ops[2] = {rows[i].write, rows[i].read};
@@ -133,7 +133,7 @@ static void ambiguous_writes_may_come_late(void **state)
 {
     struct register_op ops[] = {
         {.id = 1, .start = 1, .end = 2, .value = 7, .is_write = true},
-        {.id = 2, .start = 3, .end = 4, .value = 8, .is_write = true, .outcome = OUTCOME_AMBIGUOUS},
+        {.id = 2, .start = 3, .end = 4, .value = 8, .is_write = true, .outcome = TOLD_AMBIGUOUS},
         {.id = 3, .start = 5, .end = 6, .value = 7},
         {.id = 4, .start = 7, .end = 8, .value = 8},
     };
@@ -149,8 +149,8 @@ static void counters_are_bounded(void **state)
 {
     struct counter_op ops[] = {
         {.id = 1, .start = 1, .end = 2, .delta = 2, .result = 2},
-        {.id = 2, .start = 3, .end = 4, .delta = 3, .outcome = OUTCOME_AMBIGUOUS},
-        {.id = 3, .start = 5, .end = 6, .delta = 4, .outcome = OUTCOME_REFUSED},
+        {.id = 2, .start = 3, .end = 4, .delta = 3, .outcome = TOLD_AMBIGUOUS},
+        {.id = 3, .start = 5, .end = 6, .delta = 4, .outcome = TOLD_REFUSED},
     };
     static const struct {
         uint64_t final;
@@ -192,7 +192,7 @@ static void counters_never_go_back(void **state)
     }
 #define LOOK(at, what)                                                                                                 \
     {                                                                                                                  \
-        3, at, at, ELEMENT_LOOK, OUTCOME_DONE, what, false                                                             \
+        3, at, at, ELEMENT_LOOK, TOLD_DONE, what, false                                                             \
     }
 
 static void set_elements_stay_and_go(void **state)
@@ -202,19 +202,19 @@ static void set_elements_stay_and_go(void **state)
         size_t count;
         bool fine, fine_with_loss;
     } rows[] = {
-        {{IN(OUTCOME_DONE), LOOK(8, true)}, 2, true, true},
-        {{IN(OUTCOME_DONE), LOOK(8, false)}, 2, false, true},
-        {{IN(OUTCOME_REFUSED), LOOK(8, true)}, 2, false, false},
-        {{IN(OUTCOME_AMBIGUOUS), LOOK(8, true)}, 2, true, true},
-        {{IN(OUTCOME_AMBIGUOUS), LOOK(8, false)}, 2, true, true},
-        {{IN(OUTCOME_DONE), AWAY(OUTCOME_DONE), LOOK(8, false)}, 3, true, true},
-        {{IN(OUTCOME_DONE), AWAY(OUTCOME_DONE), LOOK(8, true)}, 3, false, true},
-        {{IN(OUTCOME_DONE), AWAY(OUTCOME_REFUSED), LOOK(8, false)}, 3, false, true},
-        {{IN(OUTCOME_DONE), AWAY(OUTCOME_AMBIGUOUS), LOOK(8, false)}, 3, true, true},
-        {{IN(OUTCOME_DONE), AWAY(OUTCOME_AMBIGUOUS), LOOK(3, false)}, 3, false, true},
-        {{IN(OUTCOME_REFUSED), AWAY(OUTCOME_DONE)}, 2, false, false},
-        {{{1, 1, 2, ELEMENT_INSERT, OUTCOME_REFUSED, true, true}}, 1, false, false},
-        {{IN(OUTCOME_DONE), {2, 5, 6, ELEMENT_REMOVE, OUTCOME_REFUSED, false, true}}, 2, false, true},
+        {{IN(TOLD_DONE), LOOK(8, true)}, 2, true, true},
+        {{IN(TOLD_DONE), LOOK(8, false)}, 2, false, true},
+        {{IN(TOLD_REFUSED), LOOK(8, true)}, 2, false, false},
+        {{IN(TOLD_AMBIGUOUS), LOOK(8, true)}, 2, true, true},
+        {{IN(TOLD_AMBIGUOUS), LOOK(8, false)}, 2, true, true},
+        {{IN(TOLD_DONE), AWAY(TOLD_DONE), LOOK(8, false)}, 3, true, true},
+        {{IN(TOLD_DONE), AWAY(TOLD_DONE), LOOK(8, true)}, 3, false, true},
+        {{IN(TOLD_DONE), AWAY(TOLD_REFUSED), LOOK(8, false)}, 3, false, true},
+        {{IN(TOLD_DONE), AWAY(TOLD_AMBIGUOUS), LOOK(8, false)}, 3, true, true},
+        {{IN(TOLD_DONE), AWAY(TOLD_AMBIGUOUS), LOOK(3, false)}, 3, false, true},
+        {{IN(TOLD_REFUSED), AWAY(TOLD_DONE)}, 2, false, false},
+        {{{1, 1, 2, ELEMENT_INSERT, TOLD_REFUSED, true, true}}, 1, false, false},
+        {{IN(TOLD_DONE), {2, 5, 6, ELEMENT_REMOVE, TOLD_REFUSED, false, true}}, 2, false, true},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct element_op ops[3];
