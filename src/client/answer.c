@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "client/collections.h"
 #include "client/retry.h"
+#include "client/scanner.h"
 #include "client/specs.h"
 #include "client/watch.h"
 #include "wire/compress.h"
@@ -78,6 +79,9 @@ static enum divan_code take_success(struct connection *conn, struct operation *o
         return take_specs(op, f, chunk, err);
     case KIND_GET_PROJECTED:
         return specs_project(op, f, &conn->client->scratch, err);
+    case KIND_SCAN_CREATE:
+        rc = scanner_take_created(op, f, err);
+        break;
     case KIND_EXISTS:
         rc = take_meta(op, f, err);
         break;
@@ -254,6 +258,19 @@ static void judge(struct connection *conn, struct operation *op, const struct fr
     }
 }
 
+/* A scan answers in pieces under one opaque. */
+static void take_piece(struct connection *conn, struct operation *op, const struct frame *f, struct chunk *chunk)
+{
+    struct divan_error err;
+    if (scanner_take_piece(op, f, chunk, &err)) client_fail_with(conn->client, op, &err);
+    else if (f->status != ST_SUCCESS) client_succeed(conn->client, op);
+    else {
+        slots_put_back(&conn->slots, op);
+        op->connection = conn;
+        scanner_tell(op);
+    }
+}
+
 void answer_take(struct connection *conn, struct operation *op, const struct frame *f, struct chunk *chunk)
 {
     op->connection = NULL;
@@ -261,6 +278,10 @@ void answer_take(struct connection *conn, struct operation *op, const struct fra
     note_server_time(op, f);
     if (op->kind >= KIND_DOCUMENT_COUNT) {
         take_internal(conn, op, f);
+        return;
+    }
+    if (op->kind == KIND_SCAN_CONTINUE && scanner_is_page(f->status)) {
+        take_piece(conn, op, f, chunk);
         return;
     }
     struct divan_error err;

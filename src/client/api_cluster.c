@@ -47,11 +47,16 @@ static struct divan_cluster *new_shell(void)
 {
     struct divan_cluster *cluster = mem_zalloc(sizeof *cluster);
     if (!cluster) return NULL;
-    pthread_mutex_init(&cluster->lock, NULL); /* these cannot fail with default attributes on this platform */
+    pthread_mutexattr_t spin; /* the lock is held for moments only */
+    pthread_mutexattr_init(&spin);
+    pthread_mutexattr_settype(&spin, PTHREAD_MUTEX_ADAPTIVE_NP);
+    pthread_mutex_init(&cluster->lock, &spin); /* these cannot fail with such attributes on this platform */
+    pthread_mutexattr_destroy(&spin);
     pthread_cond_init(&cluster->left, NULL);
     pthread_cond_init(&cluster->doze, NULL);
     list_init(&cluster->waiters);
     list_init(&cluster->callbacks);
+    list_init(&cluster->starved);
     cluster->refs = 1;
     return cluster;
 }
@@ -150,7 +155,9 @@ void divan_cluster_close(divan_cluster *cluster)
     cluster->is_closing = true;
     client_close(cluster->client);
     io_wake(cluster->loop);
-    list_each(&cluster->waiters, it) pthread_cond_signal(&container_of(it, struct waiter, link)->wake);
+    list_each(&cluster->waiters, it) cluster_finish_waiter(cluster, container_of(it, struct waiter, link));
+    cluster_unlock(cluster);
+    cluster_lock(cluster);
     while (cluster->inside) pthread_cond_wait(&cluster->left, &cluster->lock);
     cluster_unlock(cluster);
     cluster_stop_thread(cluster);

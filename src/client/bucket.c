@@ -416,7 +416,7 @@ struct node *bucket_target(struct bucket *bucket, struct operation *op)
 {
     const struct map *map = bucket->map;
     if (!map || !map->vbuckets) return NULL;
-    op->vbucket = map_vbucket(map, op_key(op));
+    if (op_facts_of(op)->is_document) op->vbucket = map_vbucket(map, op_key(op));
     int at = map_owner(map, op->vbucket, 0);
     if (op->moved % 2 && map->forward) {
         int ahead = map_forward_owner(map, op->vbucket, 0);

@@ -45,7 +45,7 @@ static enum divan_code check_observe(const struct call *call, struct divan_error
     return DIVAN_OK;
 }
 
-static enum divan_code check_call(const struct call *call, struct divan_error *err)
+enum divan_code call_check(const struct call *call, struct divan_error *err)
 {
     const struct collection *collection = collection_at(call);
     if (!collection) return err_set(err, DIVAN_ERR_HANDLE_NULL, "the collection handle is NULL");
@@ -107,9 +107,8 @@ static enum divan_code fill(struct client *c, const struct call *call, struct op
     return set_expiry(c, call, op, err);
 }
 
-/* A fresh operation, filled; the lock is held. */
-static enum divan_code take_filled(struct divan_cluster *cluster, const struct call *call, struct operation **out,
-                                   struct divan_error *err)
+enum divan_code call_take(struct divan_cluster *cluster, const struct call *call, struct operation **out,
+                          struct divan_error *err)
 {
     if (cluster->closed)
         return err_set(err, DIVAN_ERR_CLUSTER_CLOSED, "the cluster handle is closed: open another one");
@@ -145,7 +144,7 @@ static enum divan_code refuse(const struct call *call, enum divan_code rc, struc
 enum divan_code call_run(const struct call *call, divan_result **out, struct divan_error *err)
 {
     struct operation *op = NULL;
-    enum divan_code rc = check_call(call, err);
+    enum divan_code rc = call_check(call, err);
     if (rc) return refuse(call, rc, err);
     struct divan_cluster *cluster = cluster_of(collection_at(call));
     if (cluster_is_own_thread(cluster))
@@ -155,7 +154,7 @@ enum divan_code call_run(const struct call *call, divan_result **out, struct div
                               kind_facts[call->kind].name, kind_facts[call->kind].name),
                       err);
     cluster_lock(cluster);
-    rc = take_filled(cluster, call, &op, err);
+    rc = call_take(cluster, call, &op, err);
     if (!rc) rc = wait_for(cluster, op, err);
     cluster_unlock(cluster);
     if (!rc && err) err->code = DIVAN_OK;
@@ -166,7 +165,7 @@ enum divan_code call_run(const struct call *call, divan_result **out, struct div
 
 /* ---- started */
 
-static enum divan_code check_done(const struct divan_done *done, struct divan_cluster *cluster, struct divan_error *err)
+enum divan_code done_check(const struct divan_done *done, struct divan_cluster *cluster, struct divan_error *err)
 {
     if (!done->fn == !done->queue)
         return err_set(err, DIVAN_ERR_COMPLETION,
@@ -177,7 +176,7 @@ static enum divan_code check_done(const struct divan_done *done, struct divan_cl
     return DIVAN_OK;
 }
 
-static void set_done(struct divan_cluster *cluster, struct operation *op, const struct divan_done *done)
+void done_set(struct divan_cluster *cluster, struct operation *op, const struct divan_done *done)
 {
     op->user = done->user;
     if (done->queue) {
@@ -191,7 +190,7 @@ static void set_done(struct divan_cluster *cluster, struct operation *op, const 
     }
 }
 
-static void unset_done(struct divan_cluster *cluster, const struct divan_done *done)
+void done_unset(struct divan_cluster *cluster, const struct divan_done *done)
 {
     if (done->queue) queue_forget(done->queue);
     else cluster->needs_thread--;
@@ -200,19 +199,19 @@ static void unset_done(struct divan_cluster *cluster, const struct divan_done *d
 enum divan_code call_start(const struct call *call, struct divan_done done, struct divan_error *err)
 {
     struct operation *op = NULL;
-    enum divan_code rc = check_call(call, err);
+    enum divan_code rc = call_check(call, err);
     if (rc) return refuse(call, rc, err);
     struct divan_cluster *cluster = cluster_of(collection_at(call));
-    rc = check_done(&done, cluster, err);
+    rc = done_check(&done, cluster, err);
     if (rc) return refuse(call, rc, err);
     cluster_lock(cluster);
-    rc = take_filled(cluster, call, &op, err);
+    rc = call_take(cluster, call, &op, err);
     if (!rc && call->value.len && !op_own_value(op, call->value)) rc = err_oom(err);
     if (!rc) {
-        set_done(cluster, op, &done);
+        done_set(cluster, op, &done);
         rc = client_start(cluster->client, op, err);
         if (!rc) cluster_started(cluster);
-        else unset_done(cluster, &done);
+        else done_unset(cluster, &done);
     }
     if (rc) op_release(op);
     cluster_unlock(cluster);

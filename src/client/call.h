@@ -7,6 +7,7 @@
 #include "client/kinds.h"
 
 struct call_specs;
+struct operation;
 
 struct call {
     divan_collection *collection;
@@ -30,5 +31,18 @@ struct call {
 enum divan_code call_run(const struct call *call, divan_result **out, struct divan_error *err);
 /** Checks and starts; the value is copied. */
 enum divan_code call_start(const struct call *call, struct divan_done done, struct divan_error *err);
+
+/* ---- for calls of another form */
+
+/** Everything that can be said about the arguments without the lock. */
+enum divan_code call_check(const struct call *call, struct divan_error *err);
+/** A fresh operation, filled; the lock is held. Errors: CLUSTER_CLOSED, OUT_OF_MEMORY, EXPIRY_RANGE. */
+enum divan_code call_take(struct divan_cluster *cluster, const struct call *call, struct operation **out,
+                          struct divan_error *err);
+/** COMPLETION. */
+enum divan_code done_check(const struct divan_done *done, struct divan_cluster *cluster, struct divan_error *err);
+/** Before it is started: how the operation is delivered, the lock held. _unset takes it back when starting failed. */
+void done_set(struct divan_cluster *cluster, struct operation *op, const struct divan_done *done);
+void done_unset(struct divan_cluster *cluster, const struct divan_done *done);
 
 #endif

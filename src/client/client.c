@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "client/collections.h"
 #include "client/retry.h"
+#include "client/scanner.h"
 #include "client/watch.h"
 
 enum timer_tag { TAG_DEADLINE, TAG_RETRY };
@@ -41,6 +42,7 @@ struct client *client_new(struct io_loop *loop, struct client_config *config, cl
     list_init(&c->buckets);
     list_init(&c->dirty);
     list_init(&c->endpoints);
+    list_init(&c->scanners);
     wheel_init(&c->wheel, io_now_ns(loop));
     io_timer_init(&c->wheel_timer, loop, on_wheel, c);
     io_timer_init(&c->open_timer, loop, on_open_deadline, c);
@@ -76,6 +78,7 @@ void client_close(struct client *c)
     err_set(&closed, DIVAN_ERR_CANCELLED, "the cluster handle was closed");
     if (c->state == CLIENT_OPENING) end_opening(c, &closed);
     c->state = CLIENT_CLOSED;
+    while ((link = list_first(&c->scanners)) != NULL) scanner_stop(container_of(link, struct scanner, link));
     cancel_all(c);
     bucket_free(c->cluster_level);
     c->cluster_level = NULL;

@@ -36,6 +36,7 @@ struct client {
     struct bucket *cluster_level; /* the bucket-less connection that learns the first map */
     struct list buckets;          /* with a name */
     struct list dirty;            /* connections with output that is not flushed */
+    struct list scanners;         /* open ones */
     struct list endpoints;        /* interned texts "host:port" */
     char *network;                /* chosen with the first map; NULL = not yet */
     const char *seed_host;        /* the seed that gave the first map, interned in config */

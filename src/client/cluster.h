@@ -12,7 +12,9 @@
 
 #include "client/client.h"
 #include "client/collections.h"
+#include "client/parking.h"
 
+enum { CALLED_MAX = 64 };
 enum driver { DRIVER_NONE, DRIVER_APPLICATION, DRIVER_BACKGROUND };
 
 struct divan_cluster {
@@ -25,8 +27,10 @@ struct divan_cluster {
     bool clock_is_fresh; /* read since the loop ran last */
 
     enum driver driver;
-    bool asleep;         /* the driver is in the kernel: whoever holds the lock may need to wake it */
-    struct list waiters; /* application threads that wait while another drives */
+    bool asleep;                        /* the driver is in the kernel: whoever holds the lock may need to wake it */
+    struct list waiters;                /* application threads that wait while another drives */
+    struct parking *called[CALLED_MAX]; /* those to be woken once the lock is free */
+    size_t called_count;
     size_t inside;       /* application threads in a waiting call */
     pthread_cond_t left; /* inside became 0 */
 
@@ -39,6 +43,7 @@ struct divan_cluster {
     size_t needs_thread;   /* operations in flight that only the background thread may drive */
     size_t undriven;       /* operations in flight into queues that their owner drives by popping */
     struct list callbacks; /* complete, their callback is due */
+    struct list starved;   /* who waits until another operation may be started */
 
     bool opened;
     struct divan_error open_error;
@@ -46,9 +51,15 @@ struct divan_cluster {
 
 /* An application thread that waits; on its stack. */
 struct waiter {
-    struct link link; /* in cluster->waiters while asleep */
+    struct link link; /* in cluster->waiters while parked and not called */
+    struct parking parking;
     bool done;
-    pthread_cond_t wake;
+};
+
+/* Waits for room for another operation; on the stack of its thread. */
+struct starving {
+    struct link link; /* in cluster->starved */
+    struct waiter waiter;
 };
 
 static inline struct divan_cluster *cluster_of(const struct collection *collection)
@@ -66,10 +77,8 @@ static inline void cluster_lock(struct divan_cluster *cluster)
 {
     pthread_mutex_lock(&cluster->lock);
 }
-static inline void cluster_unlock(struct divan_cluster *cluster)
-{
-    pthread_mutex_unlock(&cluster->lock);
-}
+/** Also wakes whom was called meanwhile, after the lock is free: a woken thread finds it so. */
+void cluster_unlock(struct divan_cluster *cluster);
 
 /* With the lock held: */
 
@@ -77,14 +86,22 @@ static inline void cluster_unlock(struct divan_cluster *cluster)
 void cluster_wait(struct divan_cluster *cluster, struct waiter *w, uint64_t until_ns);
 /** Lets the loop handle what is there without waiting, if nobody drives. */
 void cluster_glance(struct divan_cluster *cluster);
-/** Marks a waiter as done and wakes its thread. */
-void cluster_finish_waiter(struct waiter *w);
+/** Marks a waiter as done and calls its thread. */
+void cluster_finish_waiter(struct divan_cluster *cluster, struct waiter *w);
 /** After operations were started: makes sure that somebody sends and drives them. */
 void cluster_started(struct divan_cluster *cluster);
 /** The clock for a new operation, read once per batch. */
 void cluster_fresh_clock(struct divan_cluster *cluster);
 /** Delivery of a complete operation, see client_deliver_fn. */
 void cluster_deliver(void *user, struct operation *op);
+/** Between these two the parts of the cluster stay there even when another thread closes it: for a call that goes on after
+ * it waited. */
+void cluster_enter(struct divan_cluster *cluster);
+void cluster_leave(struct divan_cluster *cluster);
+/** Waits until an operation with a value of this size may be started, or until_ns. False: not in time, or closed. */
+bool cluster_wait_room(struct divan_cluster *cluster, size_t value_bytes, uint64_t until_ns);
+/** An operation ended: wakes those who wait for room. */
+void cluster_made_room(struct divan_cluster *cluster);
 /** Drops a reference; unlocks; frees the shell with the last one. */
 void cluster_unlock_release(struct divan_cluster *cluster);
 

@@ -6,6 +6,7 @@
 #include "client/collections.h"
 #include "client/node.h"
 #include "client/retry.h"
+#include "client/scanner.h"
 #include "client/specs.h"
 #include "client/watch.h"
 #include "wire/compress.h"
@@ -473,7 +474,8 @@ void connection_send(struct connection *conn, struct operation *op)
         client_fail(c, op, DIVAN_ERR_OUT_OF_MEMORY, "memory for the request could not be allocated");
         return;
     }
-    if (op->kind < KIND_DOCUMENT_COUNT) put_document(conn, op, out);
+    if (op_is_scan(op)) scanner_put_frame(out, op);
+    else if (op->kind < KIND_DOCUMENT_COUNT) put_document(conn, op, out);
     else put_internal(conn, op, out);
     if (out->failed) {
         out->len = before;

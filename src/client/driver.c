@@ -30,7 +30,34 @@ bool cluster_is_forked(const struct divan_cluster *cluster)
     return cluster->generation != atomic_load_explicit(&generation, memory_order_relaxed);
 }
 
-/* ---- the lock around sleeping */
+/* ---- the lock */
+
+void cluster_unlock(struct divan_cluster *cluster)
+{
+    struct parking *called[CALLED_MAX];
+    size_t count = cluster->called_count;
+    for (size_t i = 0; i < count; i++) called[i] = cluster->called[i];
+    cluster->called_count = 0;
+    pthread_mutex_unlock(&cluster->lock);
+    for (size_t i = 0; i < count; i++) parking_wake(called[i]);
+}
+
+/* Before the lock is given up otherwise. */
+static void wake_called(struct divan_cluster *cluster)
+{
+    for (size_t i = 0; i < cluster->called_count; i++) parking_wake(cluster->called[i]);
+    cluster->called_count = 0;
+}
+
+/* The thread is woken when the lock is free. */
+static void call(struct divan_cluster *cluster, struct waiter *w)
+{
+    if (!link_in_list(&w->link)) return; /* not asleep, or called already */
+    list_remove(&w->link);
+    parking_call(&w->parking);
+    if (cluster->called_count < CALLED_MAX) cluster->called[cluster->called_count++] = &w->parking;
+    else parking_wake(&w->parking);
+}
 
 static void before_sleep(void *user)
 {
@@ -82,8 +109,8 @@ static bool thread_must_drive(const struct divan_cluster *cluster)
 
 static void offer_role(struct divan_cluster *cluster)
 {
-    if (list_empty(&cluster->waiters)) return;
-    pthread_cond_signal(&container_of(list_first(&cluster->waiters), struct waiter, link)->wake);
+    struct link *first = list_first(&cluster->waiters);
+    if (first) call(cluster, container_of(first, struct waiter, link));
 }
 
 /* The driver leaves: somebody who needs the role must hear of it. */
@@ -95,10 +122,10 @@ static void leave(struct divan_cluster *cluster)
     if (!for_thread) offer_role(cluster);
 }
 
-void cluster_finish_waiter(struct waiter *w)
+void cluster_finish_waiter(struct divan_cluster *cluster, struct waiter *w)
 {
     w->done = true;
-    if (link_in_list(&w->link)) pthread_cond_signal(&w->wake);
+    call(cluster, w);
 }
 
 static void drive(struct divan_cluster *cluster, struct waiter *w, uint64_t until_ns)
@@ -109,20 +136,16 @@ static void drive(struct divan_cluster *cluster, struct waiter *w, uint64_t unti
     leave(cluster);
 }
 
-static bool sleep_until(struct divan_cluster *cluster, struct waiter *w, uint64_t until_ns)
-{
-    const struct timespec until = {.tv_sec = (time_t)(until_ns / NS_PER_S), .tv_nsec = (long)(until_ns % NS_PER_S)};
-    if (until_ns == IO_NEVER) return pthread_cond_wait(&w->wake, &cluster->lock) == 0;
-    return pthread_cond_clockwait(&w->wake, &cluster->lock, CLOCK_MONOTONIC, &until) == 0;
-}
-
 /* Another thread drives. What we appended goes out now; the background thread makes way unless it is needed there. */
 static bool wait_asleep(struct divan_cluster *cluster, struct waiter *w, uint64_t until_ns)
 {
     client_flush(cluster->client);
     if (cluster->driver == DRIVER_BACKGROUND && !cluster->needs_thread) io_wake(cluster->loop);
+    parking_reset(&w->parking);
     list_append(&cluster->waiters, &w->link);
-    bool in_time = sleep_until(cluster, w, until_ns);
+    cluster_unlock(cluster);
+    bool in_time = parking_wait(&w->parking, until_ns);
+    cluster_lock(cluster);
     list_remove(&w->link);
     return in_time;
 }
@@ -132,7 +155,6 @@ void cluster_wait(struct divan_cluster *cluster, struct waiter *w, uint64_t unti
     bool in_time = true;
     cluster->inside++;
     cluster->activity++;
-    pthread_cond_init(&w->wake, NULL);
     while (!w->done && in_time && !cluster->closed) {
         if (cluster->driver == DRIVER_NONE && !thread_must_drive(cluster)) {
             drive(cluster, w, until_ns);
@@ -142,7 +164,6 @@ void cluster_wait(struct divan_cluster *cluster, struct waiter *w, uint64_t unti
             in_time = wait_asleep(cluster, w, until_ns);
         }
     }
-    pthread_cond_destroy(&w->wake);
     if (cluster->driver == DRIVER_NONE && !list_empty(&cluster->waiters))
         leave(cluster); /* the role was offered to us */
     if (!--cluster->inside && cluster->is_closing) pthread_cond_broadcast(&cluster->left);
@@ -173,9 +194,10 @@ void cluster_started(struct divan_cluster *cluster)
 void cluster_deliver(void *user, struct operation *op)
 {
     struct divan_cluster *cluster = user;
+    cluster_made_room(cluster);
     switch ((enum op_done)op->how) {
     case DONE_WAITER:
-        cluster_finish_waiter(op->done.waiter);
+        cluster_finish_waiter(cluster, op->done.waiter);
         break;
     case DONE_CALLBACK:
         cluster->needs_thread--;
@@ -225,6 +247,7 @@ static void doze(struct divan_cluster *cluster, unsigned ms)
     until.tv_nsec += (long)ms * 1000000;
     if (until.tv_nsec >= 1000000000) until.tv_sec++, until.tv_nsec -= 1000000000;
     cluster->is_dozing = ms > WATCH_MS;
+    wake_called(cluster);
     pthread_cond_clockwait(&cluster->doze, &cluster->lock, CLOCK_MONOTONIC, &until);
     cluster->is_dozing = false;
 }

@@ -53,7 +53,7 @@ void queue_push(struct divan_queue *queue, struct operation *op)
     bool was_empty = list_empty(&queue->ready);
     list_append(&queue->ready, &op->link);
     if (was_empty) make_readable(queue);
-    if (queue->popper) cluster_finish_waiter(queue->popper);
+    if (queue->popper) cluster_finish_waiter(queue->cluster, queue->popper);
 }
 
 /* ---- public */

@@ -27,6 +27,12 @@ static inline struct operation *slots_take(struct slots *s, uint32_t opaque)
     s->used--;
     return op;
 }
+/** Puts an operation back that was taken by the opaque it has: more answers follow. */
+static inline void slots_put_back(struct slots *s, struct operation *op)
+{
+    s->ring[op->opaque & s->mask] = op;
+    s->used++;
+}
 /** Whether this opaque was ever handed out. */
 static inline bool slots_knows(const struct slots *s, uint32_t opaque)
 {
