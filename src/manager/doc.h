@@ -217,6 +217,7 @@ struct doc {
     size_t setting_count;
     struct doc_task task;
     struct doc_counters counters;
+    uint16_t link_port; /* where the manager listened last */
     const char *secret; /* what the nodes of this cluster present to each other and to the manager */
     struct {
         uint32_t refs;

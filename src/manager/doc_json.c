@@ -262,6 +262,7 @@ static const struct field doc_fields[] = {
     A(struct doc, "settings", settings, setting_count, setting_shape),
     F(struct doc, K_OBJECT, "task", task, .shape = &task_shape),
     F(struct doc, K_OBJECT, "counters", counters, .shape = &counters_shape),
+    F(struct doc, K_U16, "linkPort", link_port),
     F(struct doc, K_TEXT, "secret", secret),
 };
 SHAPE(doc, struct doc);

@@ -5,81 +5,10 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "io/selfsigned.h"
-#include "manager/channel.h"
-#include "manager/link.h"
-#include "manager/plan.h"
-#include "manager/store.h"
+#include "manager/manager_parts.h"
 #include "wire/sasl.h"
 
 enum { VBUCKETS_DEFAULT = 1024, DEFAULT_QUOTA_MB = 256 };
-
-struct member {
-    struct link links;
-    struct manager *manager;
-    struct channel *channel;
-    char uuid[33]; /* "" until it introduced itself */
-    struct map_revision applied;
-};
-
-/* A reply to the manager's own process, on its way. */
-struct answer {
-    struct link answers;
-    manager_reply_fn *fn;
-    void *user;
-    struct plan_reply reply;
-};
-
-struct manager {
-    struct io_loop *loop;
-    const struct log *log;
-    struct doc *doc;
-    struct store *store;
-    struct io_listener *listener;
-    char token[129];
-    struct list members, answers;
-    struct io_timer deliver, republish;
-};
-
-/* ---------------------------------------------------------------- telling */
-
-static void member_free(struct member *m)
-{
-    list_remove(&m->links);
-    channel_free(m->channel);
-    mem_free(m);
-}
-
-static void tell(struct member *m, struct buf *text)
-{
-    if (text->failed || !channel_send(m->channel, buf_view(text)))
-        LOG_W(m->manager->log, "a message to node %s could not be sent", m->uuid);
-}
-
-/* A document that could not be told (memory) is told a moment later: nobody may be left with the old one. */
-static void publish(void *user)
-{
-    enum { AGAIN_MS = 200 };
-    struct manager *mg = user;
-    struct buf text = {.limit = CHANNEL_MESSAGE_MAX};
-    link_put_document(&text, mg->doc);
-    if (text.failed) io_timer_start(&mg->republish, io_now_ns(mg->loop) + AGAIN_MS * NS_PER_MS);
-    list_each(&mg->members, it)
-    {
-        struct member *m = container_of(it, struct member, links);
-        if (m->uuid[0] && !text.failed) tell(m, &text);
-    }
-    buf_fini(&text);
-}
-
-static void refuse(struct member *m, const char *why)
-{
-    struct buf text = {.limit = 4096};
-    LOG_W(m->manager->log, "a node was refused: %s", why);
-    link_put_refused(&text, why);
-    tell(m, &text);
-    buf_fini(&text);
-    member_free(m);
-}
 
 /* ---------------------------------------------------------------- deciding */
 
@@ -93,29 +22,43 @@ static enum divan_code save(struct manager *mg, const struct doc *next, struct d
 }
 
 /* Commit first, then tell, then answer: nobody hears of what a crash could take back. */
-static void execute(struct manager *mg, const struct manager_request *request, struct plan_reply *reply)
+static enum divan_code adopt(struct manager *mg, struct doc *next, struct divan_error *err)
+{
+    enum divan_code rc = save(mg, next, err);
+    if (rc) {
+        LOG_E(mg->log, "%s", err->message);
+        doc_release(next);
+        return rc;
+    }
+    doc_release(mg->doc);
+    mg->doc = next;
+    members_publish(mg);
+    if (mg->conductor) conductor_wake(mg->conductor);
+    return DIVAN_OK;
+}
+
+bool manager_commit(struct manager *mg, struct doc *next)
+{
+    struct divan_error err = {0};
+    plan_raise_revisions(mg->doc, next);
+    return adopt(mg, next, &err) == DIVAN_OK;
+}
+
+void manager_execute(struct manager *mg, const struct manager_request *request, struct plan_reply *reply)
 {
     struct plan_input in = {
         .now = mg->doc, .request = request, .rng = io_rng(mg->loop), .wall_ms = io_wall_ns(mg->loop) / NS_PER_MS};
     struct doc *next = NULL;
     struct divan_error err = {0};
     plan_run(&in, &next, reply);
-    if (!next) return;
-    if (save(mg, next, &err)) {
-        LOG_E(mg->log, "%s", err.message);
-        plan_reply_fini(reply);
-        reply->status = 500;
-        reply->body.limit = 1024;
-        buf_put_str(&reply->body, err.message);
-        doc_release(next);
-        return;
-    }
-    doc_release(mg->doc);
-    mg->doc = next;
-    publish(mg);
+    if (!next || adopt(mg, next, &err) == DIVAN_OK) return;
+    plan_reply_fini(reply);
+    reply->status = 500;
+    reply->body.limit = 1024;
+    buf_put_str(&reply->body, err.message);
 }
 
-static struct manager_reply reply_view(const struct plan_reply *r)
+struct manager_reply plan_reply_view(const struct plan_reply *r)
 {
     return (struct manager_reply){.status = r->status,
                                   .body = buf_view(&r->body),
@@ -123,83 +66,38 @@ static struct manager_reply reply_view(const struct plan_reply *r)
                                   .location = r->location[0] ? r->location : NULL};
 }
 
-/* ---------------------------------------------------------------- links */
+/* ---------------------------------------------------------------- what the conductor sees of it */
 
-static void on_hello(struct member *m, const struct link_message *msg)
+static const struct doc *host_doc(void *user)
 {
-    struct manager *mg = m->manager;
-    struct plan_reply reply;
-    struct divan_error err = {0};
-    struct doc *scratch = doc_new();
-    struct doc_node said = {0};
-    if (!scratch || doc_node_from_json(msg->node, scratch, &said, &err) || strlen(said.uuid) != 32)
-        refuse(m, err.code ? err.message : "a node needs a uuid of 32 digits");
-    else if (strlen(msg->token) != strlen(mg->token) || strcmp(msg->token, mg->token) != 0)
-        refuse(m, "the token is not the one this manager was started with");
-    else if (m->uuid[0] && strcmp(m->uuid, said.uuid) != 0) refuse(m, "the node says that it is another one now");
-    else if (revision_compare(msg->revision, mg->doc->revision) > 0)
-        refuse(m, "the node has a newer document than this manager: it belongs to another cluster or to a lost state");
-    else {
-        snprintf(m->uuid, sizeof m->uuid, "%s", said.uuid);
-        channel_trust(m->channel);
-        execute(mg, &(struct manager_request){.op = "node_hello", .body = msg->node, .user = ""}, &reply);
-        buf_u8(&reply.body, 0);
-        if (reply.status >= 300) refuse(m, reply.body.failed ? "out of memory" : (char *)reply.body.data);
-        plan_reply_fini(&reply);
-    }
-    doc_release(scratch);
+    return ((struct manager *)user)->doc;
 }
 
-static void on_ask(struct member *m, struct link_message *msg)
+static bool host_commit(void *user, struct doc *next)
 {
-    struct plan_reply reply;
-    struct buf text = {.limit = CHANNEL_MESSAGE_MAX};
-    msg->request.node = m->uuid;
-    execute(m->manager, &msg->request, &reply);
-    struct manager_reply view = reply_view(&reply);
-    link_put_reply(&text, msg->id, &view);
-    tell(m, &text);
+    return manager_commit(user, next);
+}
+
+static bool host_send(void *user, const char *node, const struct order *order)
+{
+    struct buf text = {.limit = 64 * 1024};
+    link_put_order(&text, order);
+    bool sent = members_send(user, node, &text);
     buf_fini(&text);
-    plan_reply_fini(&reply);
+    return sent;
 }
 
-static void on_message(void *user, struct divan_bytes text)
+static bool host_ready(void *user, const char *node, int64_t rev)
 {
-    struct member *m = user;
-    struct link_message msg;
-    struct divan_error err = {0};
-    enum divan_code rc = link_read(text, &msg, &err);
-    if (rc) refuse(m, err.message);
-    else if (msg.type == LINK_HELLO) on_hello(m, &msg);
-    else if (msg.type == LINK_ASK && m->uuid[0]) on_ask(m, &msg);
-    else if (msg.type == LINK_APPLIED && m->uuid[0]) m->applied = msg.revision;
-    else refuse(m, "that message is not due");
-    link_message_fini(&msg);
+    return members_ready(user, node, rev);
 }
 
-static void on_closed(void *user, const struct divan_error *why)
+static uint64_t host_wall_ms(void *user)
 {
-    struct member *m = user;
-    if (m->uuid[0]) LOG_I(m->manager->log, "node %s is no longer linked", m->uuid);
-    member_free(m);
+    return io_wall_ns(((struct manager *)user)->loop) / NS_PER_MS;
 }
 
-static const struct channel_handler member_handler = {.message = on_message, .closed = on_closed};
-
-/* Takes the channel. */
-static bool member_add(struct manager *mg, struct channel *c)
-{
-    struct member *m = c ? mem_zalloc(sizeof *m) : NULL;
-    if (!m) {
-        channel_free(c);
-        return false;
-    }
-    m->manager = mg;
-    m->channel = c;
-    list_append(&mg->members, &m->links);
-    channel_handle(c, &member_handler, m);
-    return true;
-}
+/* ---------------------------------------------------------------- who links */
 
 static void on_accept(void *user, struct io_stream *stream)
 {
@@ -225,25 +123,24 @@ static void deliver_answers(void *user)
     list_init(&due);
     list_move_all(&due, &mg->answers);
     for (struct link *l; (l = list_take_first(&due));) {
-        struct answer *a = container_of(l, struct answer, answers);
-        struct manager_reply view = reply_view(&a->reply);
+        struct asker *a = container_of(l, struct asker, askers);
+        struct manager_reply view = plan_reply_view(&a->reply);
         a->fn(a->user, &view);
-        plan_reply_fini(&a->reply);
-        mem_free(a);
+        asker_free(a);
     }
 }
 
 bool manager_ask(struct manager *mg, const struct manager_request *request, manager_reply_fn *fn, void *user)
 {
-    struct answer *a = mem_zalloc(sizeof *a);
+    struct asker *a = mem_zalloc(sizeof *a);
     if (!a || !io_timer_start(&mg->deliver, 0)) {
         mem_free(a);
         return false;
     }
+    a->manager = mg;
     a->fn = fn;
     a->user = user;
-    execute(mg, request, &a->reply);
-    list_append(&mg->answers, &a->answers);
+    follow_ask(a, request);
     return true;
 }
 
@@ -252,7 +149,7 @@ static enum divan_code must(struct manager *mg, const char *op, const struct man
 {
     struct plan_reply reply;
     struct manager_request request = {.op = op, .form = form, .form_count = count, .user = ""};
-    execute(mg, &request, &reply);
+    manager_execute(mg, &request, &reply);
     enum divan_code rc = DIVAN_OK;
     if (reply.status >= 300)
         rc = err_set(err, DIVAN_ERR_INVALID_ARGUMENT, "the cluster cannot be set up (%s): %.*s", op,
@@ -332,23 +229,46 @@ static enum divan_code load(struct manager *mg, const struct manager_options *o,
     return rc;
 }
 
-static enum divan_code start_listening(struct manager *mg, const struct manager_options *o, struct divan_error *err)
+static struct io_listener *listen_at(struct manager *mg, const char *host, uint16_t port, struct divan_error *err)
 {
     struct io_addr addr;
-    if (!o->listen_host) return DIVAN_OK;
-    if (!io_addr_parse(&addr, o->listen_host, o->listen_port))
-        return err_set(err, DIVAN_ERR_INVALID_ARGUMENT, "the manager listens on a numeric address, not on \"%s\"",
-                       o->listen_host);
-    mg->listener = io_listen(mg->loop, &addr, on_accept, mg, err);
-    return mg->listener ? DIVAN_OK : err->code;
+    if (io_addr_parse(&addr, host, port)) return io_listen(mg->loop, &addr, on_accept, mg, err);
+    err_set(err, DIVAN_ERR_INVALID_ARGUMENT, "the manager listens on a numeric address, not on \"%s\"", host);
+    return NULL;
 }
 
+/* At the port it had before, so that nodes find it again; another one when that is taken. */
+static enum divan_code start_listening(struct manager *mg, const struct manager_options *o, struct divan_error *err)
+{
+    uint16_t before = o->listen_port ? o->listen_port : mg->doc->link_port;
+    if (!o->listen_host) return DIVAN_OK;
+    if (before) mg->listener = listen_at(mg, o->listen_host, before, err);
+    if (!mg->listener && !o->listen_port) mg->listener = listen_at(mg, o->listen_host, 0, err);
+    if (!mg->listener) return err->code;
+    *err = (struct divan_error){0};
+    mg->doc->link_port = io_listener_addr(mg->listener)->port;
+    return save(mg, mg->doc, err);
+}
+
+/* The secret of the cluster serves unless somebody chose a token for links. */
 static bool choose_token(struct manager *mg, const char *given)
 {
-    char nonce[33];
-    if (!given && !sasl_nonce(nonce)) return false;
-    text_copy(mg->token, sizeof mg->token, given ? given : nonce);
-    return true;
+    text_copy(mg->token, sizeof mg->token, given ? given : mg->doc->secret);
+    return mg->token[0] != 0;
+}
+
+static bool start_conducting(struct manager *mg, const struct manager_options *o)
+{
+    const struct conductor_host host = {.user = mg,
+                                        .doc = host_doc,
+                                        .commit = host_commit,
+                                        .send = host_send,
+                                        .ready = host_ready,
+                                        .wall_ms = host_wall_ms};
+    const struct conductor_options options = {.leave_ms = o->leave_ms};
+    mg->conductor = conductor_new(mg->loop, &host, &options, mg->log);
+    mg->started_ns = mg->looked_ns = io_now_ns(mg->loop);
+    return mg->conductor && io_timer_start(&mg->health, mg->started_ns + HEALTH_TICK_MS * NS_PER_MS);
 }
 
 struct manager *manager_new(struct io_loop *loop, const struct manager_options *o, struct divan_error *err)
@@ -366,11 +286,17 @@ struct manager *manager_new(struct io_loop *loop, const struct manager_options *
     mg->log = o->log;
     list_init(&mg->members);
     list_init(&mg->answers);
+    list_init(&mg->askers);
+    list_init(&mg->pulses);
     io_timer_init(&mg->deliver, loop, deliver_answers, mg);
-    io_timer_init(&mg->republish, loop, publish, mg);
-    if (!choose_token(mg, o->token))
-        err_set(err, DIVAN_ERR_SYSTEM, "the system has no randomness for the token of the manager");
-    else if (!load(mg, o, err) && !start_listening(mg, o, err)) return mg;
+    io_timer_init(&mg->republish, loop, members_publish, mg);
+    io_timer_init(&mg->health, loop, health_tick, mg);
+    enum divan_code rc = load(mg, o, err);
+    if (!rc) rc = start_listening(mg, o, err);
+    if (!rc && !choose_token(mg, o->token))
+        rc = err_set(err, DIVAN_ERR_SYSTEM, "the cluster has no secret for the links of its nodes");
+    if (!rc && !start_conducting(mg, o)) rc = err_oom(err);
+    if (!rc) return mg;
     manager_free(mg);
     return NULL;
 }
@@ -380,13 +306,13 @@ void manager_free(struct manager *mg)
     if (!mg) return;
     io_timer_stop(&mg->deliver);
     io_timer_stop(&mg->republish);
+    io_timer_stop(&mg->health);
     io_listener_close(mg->listener);
+    conductor_free(mg->conductor);
+    follow_fini(mg);
     list_each(&mg->members, it) member_free(container_of(it, struct member, links));
-    for (struct link *l; (l = list_take_first(&mg->answers));) {
-        struct answer *a = container_of(l, struct answer, answers);
-        plan_reply_fini(&a->reply);
-        mem_free(a);
-    }
+    for (struct link *l; (l = list_take_first(&mg->answers));) asker_free(container_of(l, struct asker, askers));
+    health_fini(mg);
     store_close(mg->store);
     doc_release(mg->doc);
     mem_free(mg);

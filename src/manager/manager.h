@@ -19,6 +19,7 @@ struct manager_options {
     uint16_t vbuckets;       /**< of new buckets, 1..1024; 0 = 1024 */
     const char *listen_host; /**< address nodes of other processes link to; NULL = none may */
     uint16_t listen_port;    /**< 0 = any free one, see manager_address() */
+    uint32_t leave_ms;       /**< how long nodes that leave are still listed; 0 = 2000 */
     const char *token;       /**< what such a node must present; NULL = a random one, see manager_token() */
     const struct log *log;   /**< borrowed; NULL = silent */
 };
