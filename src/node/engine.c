@@ -2,6 +2,8 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "node/dcp/held.h"
+#include "node/dcp/peer.h"
 #include "node/session.h"
 
 enum { MAX_SESSIONS = 10000, SWEEP_S = 60, SWEEP_STEP = 20000, SWEEP_PAUSE_NS = 10 * 1000 * 1000 };
@@ -64,6 +66,7 @@ struct engine *engine_new(struct io_loop *loop, const struct engine_options *opt
     list_init(&e->sessions);
     list_init(&e->buckets);
     list_init(&e->dcp_peers);
+    held_init(e);
     engine_read_clock(e);
     e->clock.start_s = e->clock.wall_s;
     e->started_ns = e->clock.now_ns;
@@ -96,6 +99,7 @@ void engine_free(struct engine *e)
     close_listeners(e, false);
     list_each(&e->sessions, link) session_free(container_of(link, struct session, link));
     list_each(&e->buckets, link) node_bucket_free(container_of(link, struct bucket, link));
+    held_fini(e);
     account_table_fini(&e->accounts);
     served_fini(&e->global);
     buf_fini(&e->inflated);
@@ -187,6 +191,8 @@ enum divan_code engine_bucket_create(struct engine *e, const struct bucket_spec 
         return err_set(err, DIVAN_ERR_BUCKET_EXISTS, "the bucket \"%s\" exists already", spec->name);
     struct bucket *b = node_bucket_new(spec, io_rng(e->loop), err);
     if (!b) return err->code;
+    b->store.settled = held_settled;
+    b->store.settled_user = e;
     list_append(&e->buckets, &b->link);
     return DIVAN_OK;
 }
@@ -224,13 +230,33 @@ enum divan_code engine_bucket_flush(struct engine *e, const char *name, struct d
     return rc;
 }
 
+/* A chain by numbers of names. Roles without names are those of a node that has no other to ask. */
+static bool number_chain(struct engine *e, const char *const *names, uint8_t length, struct chain *out)
+{
+    *out = (struct chain){0};
+    if (!names || length > CHAIN_MAX) return true;
+    out->length = length;
+    for (uint8_t i = 0; i < length; i++) {
+        if (!names[i] || !*names[i]) continue;
+        out->nodes[i] = engine_name_number(e, divan_str(names[i]));
+        if (!out->nodes[i]) return false;
+    }
+    return true;
+}
+
 static enum divan_code set_role(struct engine *e, struct vbucket *v, const struct vbucket_role *role,
                                 struct divan_error *err)
 {
+    struct chain now, next;
+    bool ok = number_chain(e, role->chain, role->chain_length, &now) &&
+              number_chain(e, role->next_chain, role->next_length, &next) && vbucket_set_chain(v, &now, &next);
+    if (!ok) return err_oom(err);
     v->chain_length = role->chain_length;
     v->chain_filled = role->chain_filled;
-    if (role->mode == VBUCKET_KEEP) return DIVAN_OK;
-    return vbucket_set_mode(v, (enum vbucket_mode)role->mode, io_rng(e->loop)) ? DIVAN_OK : err_oom(err);
+    if (role->mode != VBUCKET_KEEP && !vbucket_set_mode(v, (enum vbucket_mode)role->mode, io_rng(e->loop)))
+        return err_oom(err);
+    vbucket_settle(v, &e->clock); /* what was inherited, or what a smaller chain makes enough */
+    return DIVAN_OK;
 }
 
 enum divan_code engine_set_roles(struct engine *e, const char *bucket, const struct vbucket_role *roles, size_t count,
@@ -242,6 +268,7 @@ enum divan_code engine_set_roles(struct engine *e, const char *bucket, const str
     if (count != b->store.vbucket_count)
         return err_set(err, DIVAN_ERR_INVALID_ARGUMENT, "bucket \"%s\" has %u vBuckets, %zu roles were given", bucket,
                        b->store.vbucket_count, count);
+    engine_read_clock(e);
     for (size_t i = 0; i < count && !rc; i++) rc = set_role(e, &b->store.vbuckets[i], &roles[i], err);
     return rc;
 }
@@ -254,6 +281,7 @@ enum divan_code engine_set_role(struct engine *e, const char *bucket, uint16_t v
     if (rc) return rc;
     struct vbucket *v = store_vbucket(&b->store, vbucket);
     if (!v) return err_set(err, DIVAN_ERR_INVALID_ARGUMENT, "bucket \"%s\" has no vBucket %u", bucket, vbucket);
+    engine_read_clock(e);
     return set_role(e, v, role, err);
 }
 
@@ -263,7 +291,9 @@ enum divan_code engine_own_all(struct engine *e, const char *bucket, struct diva
     enum divan_code rc = find(e, bucket, &b, err);
     for (size_t i = 0; !rc && i < b->store.vbucket_count; i++) {
         struct vbucket *v = &b->store.vbuckets[i];
+        static const struct chain alone = {0};
         v->chain_length = v->chain_filled = 0;
+        vbucket_set_chain(v, &alone, &alone);
         if (!vbucket_set_mode(v, VBUCKET_ACTIVE, io_rng(e->loop))) rc = err_oom(err);
     }
     return rc;

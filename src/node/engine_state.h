@@ -25,7 +25,10 @@ struct engine {
     struct scan_create scan;
     uint64_t started_ns;
     struct list dcp_peers; /* struct dcp_peer */
-    bool dcp_dirty;        /* one of them has something to send */
+    bool dcp_dirty;        /* one of them has something to send, or an answer was let go */
+    struct list held;      /* answers to durable writes, by deadline */
+    struct list answered;  /* sessions with an answer that was let go */
+    struct io_timer held_timer;
     struct {
         char **texts;
         uint16_t count;

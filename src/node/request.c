@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "node/command.h"
+#include "node/dcp/held.h"
 #include "wire/check.h"
 #include "wire/compress.h"
 
@@ -155,6 +156,33 @@ static enum verdict check_bucket(struct request *rq)
     return GO_ON;
 }
 
+/* A document with a durable write under way takes no other change; one that was inherited from another active is not even
+ * shown, for it may have been seen as committed. */
+static enum verdict check_durable(struct request *rq)
+{
+    struct vbucket *v = rq->vbucket;
+    if (v->mode != VBUCKET_ACTIVE || (!v->prepares && !v->handing_over)) return GO_ON;
+    const struct item *p = vbucket_find_prepare(v, &rq->op.key, rq->op.hash);
+    bool changes = op_has(rq->command, OPT_WRITE) || rq->command == OP_GETL || rq->command == OP_UNLOCK;
+    enum status status = ST_SUCCESS;
+    if (p && p->seqno <= v->inherited_seqno) status = ST_SYNC_WRITE_RE_COMMIT_IN_PROGRESS;
+    else if (p && changes) status = ST_SYNC_WRITE_IN_PROGRESS;
+    else if (v->handing_over && changes && kv_durability(&rq->op)) status = ST_ETMPFAIL;
+    if (status == ST_SUCCESS) return GO_ON;
+    reply_status(rq, status);
+    return ANSWERED;
+}
+
+/* Runs the command; the answer to a durable write that other copies must have first is held back. */
+static void run(struct request *rq, const struct command *command)
+{
+    struct store *store = rq->bucket ? &rq->bucket->store : NULL;
+    size_t from = reply_out(rq)->len;
+    if (store) store->pending = NULL;
+    command->run(rq);
+    if (store && store->pending) held_take(rq, from);
+}
+
 static void aim(struct request *rq)
 {
     struct kv_op *op = &rq->op;
@@ -194,6 +222,7 @@ void request_serve(struct session *s, const struct frame *frame)
     if (command->needs & NEED_BUCKET) {
         if (check_bucket(&rq) == ANSWERED || check_place(&rq, command) == ANSWERED) return;
         if (command->needs & NEED_DOCUMENT) aim(&rq);
+        if ((command->needs & NEED_DOCUMENT) && check_durable(&rq) == ANSWERED) return;
     }
-    command->run(&rq);
+    run(&rq, command);
 }

@@ -1,6 +1,7 @@
 #include "node/session.h"
 
 #include "base/alloc.h"
+#include "node/dcp/held.h"
 #include "node/dcp/peer.h"
 #include "node/request.h"
 #include "wire/session.h"
@@ -47,6 +48,7 @@ void session_enter_bucket(struct session *s, struct bucket *b)
 
 static void release(struct session *s)
 {
+    held_leave(s);
     io_timer_stop(&s->wait_timer);
     session_leave_bucket(s);
     dcp_peer_free(s->dcp);
@@ -171,6 +173,11 @@ void session_wait(struct session *s, void (*check)(struct session *, void *data,
     if (!io_timer_start(&s->wait_timer, now_ns + WAIT_STEP_NS)) session_close(s);
 }
 
+void session_block(struct session *s)
+{
+    if (move(s, SESSION_WAITING)) io_stream_pause(s->stream, true);
+}
+
 void session_resume(struct session *s)
 {
     if (s->state != SESSION_WAITING || !move(s, SESSION_OPEN)) return;
@@ -196,6 +203,7 @@ void session_open(struct engine *e, struct io_stream *stream)
     s->stream = stream;
     s->known = (struct map_revision){-1, 0};
     io_timer_init(&s->wait_timer, e->loop, on_wait, s);
+    list_init(&s->held);
     list_append(&e->sessions, &s->link);
     e->session_count++;
     io_stream_handle(stream, &handler, s);

@@ -23,6 +23,9 @@ struct session {
     struct bucket *bucket;    /* NULL = none selected */
     struct sasl_server *sasl; /* an exchange is open */
     struct dcp_peer *dcp;     /* it became a DCP connection */
+    struct list held;         /* answers to durable writes */
+    struct link answered;     /* in the engine: one of them was let go */
+    bool unblock;             /* and it was waited for */
     uint32_t privileges;      /* everywhere in the bucket, as of `epoch` */
     uint64_t epoch;
     bool access_lost;          /* authenticated again since the bucket was selected */
@@ -63,6 +66,8 @@ static inline bool session_takes_snappy(const struct session *s)
  * limit_ms have passed. */
 void session_wait(struct session *, void (*check)(struct session *, void *data, bool last), uint32_t limit_ms);
 void session_resume(struct session *);
+/** Serves nothing more until session_resume(), without asking. */
+void session_block(struct session *);
 
 /** Tells a subscribed client of a newer configuration; bucket NULL = the global one. */
 void session_push_config(struct session *, struct bucket *bucket, struct served *);

@@ -4,7 +4,7 @@
 #include <jansson.h>
 
 #include "base/alloc.h"
-#include "node/request.h"
+#include "node/dcp/held.h"
 
 enum {
     OPEN_FLAGS = DCP_OPEN_PRODUCER | DCP_OPEN_XATTRS | DCP_OPEN_NO_VALUE | DCP_OPEN_DELETE_TIMES |
@@ -106,6 +106,7 @@ void dcp_pump_all(struct engine *e)
 {
     if (!e->dcp_dirty) return;
     e->dcp_dirty = false;
+    held_flush(e);
     list_each(&e->dcp_peers, link)
     {
         struct dcp_peer *p = container_of(link, struct dcp_peer, link);

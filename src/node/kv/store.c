@@ -55,6 +55,7 @@ enum divan_code store_init(struct store *s, uint16_t vbuckets, struct rng *r, st
         s->vbuckets[i].id = i;
         list_init(&s->vbuckets[i].order);
         list_init(&s->vbuckets[i].cursors);
+        list_init(&s->vbuckets[i].held);
         s->vbuckets[i].prepares_end = &s->vbuckets[i].prepares;
     }
     return DIVAN_OK;
@@ -166,7 +167,7 @@ bool vbucket_set_mode(struct vbucket *v, enum vbucket_mode mode, struct rng *r)
     v->handing_over = false;
     order_break(v, false);
     if (leaves) vbucket_disown(v);
-    if (mode == VBUCKET_ACTIVE) v->snapshot_start = v->snapshot_end = 0;
+    if (mode == VBUCKET_ACTIVE) v->snapshot_start = v->snapshot_end = 0, v->inherited_seqno = v->high_seqno;
     if (mode == VBUCKET_ABSENT) reset(v);
     if (mode != VBUCKET_ACTIVE) {
         list_each(&v->order, link) container_of(link, struct item, order)->state &= (uint8_t)~ITEM_LOCKED;
@@ -369,7 +370,7 @@ void item_set_content(struct item *i, const struct item_change *change)
     i->flags = change->flags;
     i->expiry_s = change->expiry_s;
     i->datatype = change->datatype;
-    i->state = change->state & (ITEM_DELETED | ITEM_EXPIRED);
+    i->state = change->state & (ITEM_DELETED | ITEM_EXPIRED | ITEM_SHALLOW);
     i->value_len = (uint32_t)change->value.len;
     if (change->value.len) memmove(i->bytes + i->key_len, change->value.data, change->value.len);
 }

@@ -38,7 +38,9 @@ struct vbucket {
     struct item *marks;                    /* aborts and events, newest first */
     struct durability *durability;         /* who acknowledges; NULL = nobody else */
     uint64_t snapshot_start, snapshot_end; /* of a replica: the last snapshot it was sent */
-    bool handing_over;                     /* about to leave: no new durable writes */
+    struct list held;                      /* who waits for them (dcp/held.c) */
+    uint64_t inherited_seqno; /* prepares up to here were made before this node became active: they are decided anew */
+    bool handing_over;        /* about to leave: no new durable writes */
     struct item_lock *locks;
     struct failover_entry *failover; /* newest first */
     uint8_t failover_count;
@@ -119,7 +121,7 @@ struct item_lock *vbucket_lock_of(struct vbucket *, struct item *, const struct 
 struct item_change {
     struct divan_bytes value; /* as stored: attributes, body, compressed or not by datatype; borrowed */
     uint32_t flags, expiry_s;
-    uint8_t datatype, state; /* state: ITEM_DELETED and ITEM_EXPIRED */
+    uint8_t datatype, state; /* state: ITEM_DELETED, ITEM_EXPIRED, ITEM_SHALLOW */
     uint64_t cas;            /* 0 = the next of the clock */
     uint64_t revision;       /* 0 = one more than before */
     uint64_t seqno;          /* 0 = the next; else as replication says */
