@@ -8,6 +8,7 @@
 #include "client/collections.h"
 #include "client/retry.h"
 #include "client/scanner.h"
+#include "client/services/http.h"
 #include "client/watch.h"
 
 enum timer_tag { TAG_DEADLINE, TAG_RETRY };
@@ -80,6 +81,7 @@ void client_close(struct client *c)
     c->state = CLIENT_CLOSED;
     while ((link = list_first(&c->scanners)) != NULL) scanner_stop(container_of(link, struct scanner, link));
     cancel_all(c);
+    http_stop(c);
     bucket_free(c->cluster_level);
     c->cluster_level = NULL;
     while ((link = list_take_first(&c->buckets)) != NULL) bucket_free(container_of(link, struct bucket, link));
@@ -259,7 +261,7 @@ enum divan_code client_start(struct client *c, struct operation *op, struct diva
     c->in_flight_bytes += charge;
     op->charged = charge;
     op->client = c;
-    if (op->kind < KIND_DOCUMENT_COUNT) client_route(c, op);
+    if (op->kind < KIND_DOCUMENT_COUNT || op_is_http(op)) client_route(c, op);
     return DIVAN_OK;
 }
 
@@ -279,12 +281,16 @@ static void unlink_waiting(struct client *c, struct operation *op)
 void client_route(struct client *c, struct operation *op)
 {
     struct collection *collection = op->collection;
-    struct bucket *bucket = collection->bucket;
     unlink_waiting(c, op);
     if (c->state == CLIENT_CLOSED) {
         client_cancel(c, op);
         return;
     }
+    if (!collection) {
+        http_route(c, op);
+        return;
+    }
+    struct bucket *bucket = collection->bucket;
     if (!bucket_has_map(bucket)) bucket_wait(bucket, op, RETRY_BUCKET_OPEN_IN_PROGRESS);
     else if (collection->state != COLLECTION_KNOWN) collection_wait(collection, op);
     else {
@@ -331,6 +337,7 @@ static void put_cause(struct client *c, const struct operation *op, struct buf *
         divan_retry_reasons(op->reasons, reasons, sizeof reasons);
         buf_printf(out, " (%s)", reasons);
     }
+    if (op_is_http(op) && *http_trouble(c)) buf_printf(out, "; %s", http_trouble(c));
     if (!collection) return;
     if (collection_is_missing(collection, &code, words, sizeof words)) buf_printf(out, "; %s", words);
     buf_put_str(out, "; ");
@@ -382,6 +389,7 @@ static void complete(struct client *c, struct operation *op, enum divan_code cod
     uint64_t now = io_now_ns(c->loop);
     uint64_t elapsed = now > op->start_ns ? now - op->start_ns : 0;
     if (op->connection) connection_forget(op->connection, op);
+    if (op_is_http(op)) http_forget(c, op);
     if (op->state == OP_WAITING) unlink_waiting(c, op);
     wheel_stop(&c->wheel, &op->deadline);
     op->state = OP_DONE;
@@ -439,6 +447,15 @@ void client_fail_with(struct client *c, struct operation *op, const struct divan
         add_where(op);
     }
     complete(c, op, why->code);
+}
+
+struct io_stream *client_only_stream(const struct client *c)
+{
+    const struct connection *conn = c->latest;
+    if (c->in_flight != 1 || !conn || conn->state != CONN_READY || conn->slots.used != 1 || client_is_dirty(c))
+        return NULL;
+    /* The wheel is not looked at meanwhile, so its next stop must be some way off. */
+    return c->wheel_timer.at_ns > io_now_ns(c->loop) + 2 * IO_WAIT_MS * NS_PER_MS ? conn->stream : NULL;
 }
 
 void client_flush(struct client *c)

@@ -12,6 +12,7 @@
 #include "wire/errmap.h"
 
 struct bucket;
+struct http;
 
 enum client_state { CLIENT_NEW, CLIENT_OPENING, CLIENT_OPEN, CLIENT_CLOSED };
 
@@ -36,6 +37,7 @@ struct client {
     struct bucket *cluster_level; /* the bucket-less connection that learns the first map */
     struct list buckets;          /* with a name */
     struct list dirty;            /* connections with output that is not flushed */
+    struct connection *latest;    /* the one that got the latest operation; NULL = none, or gone */
     struct list scanners;         /* open ones */
     struct list endpoints;        /* interned texts "host:port" */
     char *network;                /* chosen with the first map; NULL = not yet */
@@ -53,6 +55,8 @@ struct client {
     struct io_timer open_timer;
     struct bucket *open_bucket; /* of the connection string, NULL = none */
     struct io_lookup *srv_lookup;
+
+    struct http *http; /* of the services; NULL = not needed yet */
 
     struct meter meter;
 };
@@ -75,6 +79,9 @@ struct operation *client_take(struct client *c);
 enum divan_code client_start(struct client *c, struct operation *op, struct divan_error *err);
 /** Sends what was appended and not flushed yet. */
 void client_flush(struct client *c);
+/** The stream on which the answer to the only operation in flight must come, when there is nothing else to look after for
+ * a while; NULL = run the loop. */
+struct io_stream *client_only_stream(const struct client *c);
 /** Cheap: whether client_flush() would do anything. */
 static inline bool client_is_dirty(const struct client *c)
 {

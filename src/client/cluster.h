@@ -25,6 +25,7 @@ struct divan_cluster {
     struct io_loop *loop;
     struct client *client;
     bool clock_is_fresh; /* read since the loop ran last */
+    uint64_t turned_ns;  /* when it did */
 
     enum driver driver;
     bool asleep;                        /* the driver is in the kernel: whoever holds the lock may need to wake it */

@@ -87,6 +87,7 @@ static void lose_operation(struct connection *conn, struct operation *op, const 
 static void shut(struct connection *conn, const struct divan_error *why)
 {
     list_remove(&conn->dirty);
+    if (conn->client->latest == conn) conn->client->latest = NULL;
     io_timer_stop(&conn->timer);
     conn->client->meter.bytes_out += conn->flushed;
     struct list lost;
@@ -489,6 +490,7 @@ void connection_send(struct connection *conn, struct operation *op)
     if (!conn->asked_ns) conn->asked_ns = io_now_ns(c->loop);
     op->state = OP_SENT;
     op->connection = conn;
+    c->latest = conn;
     op->endpoint = conn->node->name;
     op->rejected = false;
     op->attempts++;

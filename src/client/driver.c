@@ -7,6 +7,7 @@
 
 enum {
     WATCH_MS = 2,      /* how often the background thread looks while something is in flight that nobody drives */
+    LOOP_EVERY_MS = 2, /* a thread that waits alone lets the loop look at everything else this often */
     DOZE_MAX_MS = 512, /* how long it stays away from an active application that has nothing in flight */
 };
 
@@ -85,6 +86,7 @@ static void turn(struct divan_cluster *cluster, uint64_t until_ns)
     client_flush(cluster->client);
     io_run_once(cluster->loop, until_ns);
     cluster->clock_is_fresh = false;
+    cluster->turned_ns = io_now_ns(cluster->loop);
 }
 
 void cluster_fresh_clock(struct divan_cluster *cluster)
@@ -128,6 +130,25 @@ void cluster_finish_waiter(struct divan_cluster *cluster, struct waiter *w)
     call(cluster, w);
 }
 
+/* The short way: the only thread that waits, for the only operation in flight, reads its answer itself. The loop is not
+ * run, so it is free for others, and comes first again every moment: there are timers and other connections. False: not
+ * now; true: the lock was released, so look at everything again. */
+static bool wait_alone(struct divan_cluster *cluster)
+{
+    struct io_stream *stream;
+    struct io_wait wait;
+    client_flush(cluster->client);
+    bool alone = cluster->inside == 1 && list_empty(&cluster->waiters) && list_empty(&cluster->callbacks) &&
+                 io_now_ns(cluster->loop) < cluster->turned_ns + LOOP_EVERY_MS * NS_PER_MS;
+    if (!alone || !(stream = client_only_stream(cluster->client)) || !io_wait_begin(stream, &wait)) return false;
+    cluster_unlock(cluster);
+    io_wait_sleep(&wait);
+    cluster_lock(cluster);
+    cluster->clock_is_fresh = false;
+    io_wait_end(&wait);
+    return true;
+}
+
 static void drive(struct divan_cluster *cluster, struct waiter *w, uint64_t until_ns)
 {
     cluster->driver = DRIVER_APPLICATION;
@@ -157,6 +178,7 @@ void cluster_wait(struct divan_cluster *cluster, struct waiter *w, uint64_t unti
     cluster->activity++;
     while (!w->done && in_time && !cluster->closed) {
         if (cluster->driver == DRIVER_NONE && !thread_must_drive(cluster)) {
+            if (until_ns == IO_NEVER && wait_alone(cluster)) continue;
             drive(cluster, w, until_ns);
             in_time = io_now_ns(cluster->loop) < until_ns;
         } else {

@@ -153,6 +153,25 @@ struct buf *io_stream_output(struct io_stream *);
 void io_stream_flush(struct io_stream *);
 size_t io_stream_backlog(const struct io_stream *); /**< bytes appended and not yet taken by the kernel */
 
+/* Waiting for one stream alone: the short way of a caller that waits for one answer and has nothing else to look after. It
+ * saves a system call and the turn of the loop. Meanwhile another thread that holds the lock may run the loop, which leaves
+ * this stream's input alone, or close the stream, which wakes the waiter. */
+struct io_wait {
+    struct io_stream *stream; /* private, all of it */
+    uint8_t *at;
+    size_t room;
+    int fd, problem;
+    ptrdiff_t got;
+};
+enum { IO_WAIT_MS = 20 };
+/** False when it is not possible (TLS, simulation, not open, somebody waits already): use the loop. */
+bool io_wait_begin(struct io_stream *, struct io_wait *);
+/** Sleeps in the kernel until bytes come, the stream ends, or about IO_WAIT_MS passed. Without the lock. */
+void io_wait_sleep(struct io_wait *);
+/** With the lock again: hands what came to the data callback as the loop would; an end is told by the loop later. False:
+ * nothing came. Reads the clock. */
+bool io_wait_end(struct io_wait *);
+
 const struct io_addr *io_stream_peer(const struct io_stream *);
 const struct io_addr *io_stream_local(const struct io_stream *);
 

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <sys/socket.h>
 
 #include "base/error.h"
 
@@ -149,6 +150,35 @@ void stream_received(struct io_stream *s, size_t n)
     if (s->state == STREAM_OPEN && s->handler) s->handler->data(s->user);
     else s->in.from = s->in.to; /* ending, or nobody cares */
     input_settle(&s->in, &s->loop->chunks);
+}
+
+bool io_wait_begin(struct io_stream *s, struct io_wait *w)
+{
+    int fd = s->ops->reserve ? s->ops->reserve(s) : -1;
+    if (fd < 0) return false;
+    *w = (struct io_wait){.stream = s, .fd = fd};
+    w->room = stream_room(s, &w->at);
+    if (w->room) return true;
+    s->ops->unreserve(s);
+    return false;
+}
+
+void io_wait_sleep(struct io_wait *w)
+{
+    w->got = recv(w->fd, w->at, w->room, 0);
+    w->problem = w->got < 0 ? errno : 0;
+}
+
+bool io_wait_end(struct io_wait *w)
+{
+    struct io_stream *s = w->stream;
+    io_refresh_now(s->loop);
+    if (!s->ops->unreserve(s)) return false;
+    if (w->got > 0) stream_received(s, (size_t)w->got);
+    else if (!w->got) stream_ended(s, DIVAN_OK, 0, NULL);
+    else if (w->problem != EAGAIN && w->problem != EWOULDBLOCK && w->problem != EINTR)
+        stream_ended(s, DIVAN_ERR_CONNECTION_LOST, w->problem, "the connection broke to");
+    return w->got > 0;
 }
 
 struct divan_bytes io_stream_input(const struct io_stream *s)

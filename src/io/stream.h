@@ -24,6 +24,10 @@ struct stream_ops {
     void (*finish)(struct io_stream *);
     /** Lets go of the connection; calls stream_gone() later, from the loop. */
     void (*drop)(struct io_stream *);
+    /** For io_wait_*: reserves the input for one waiter and returns the descriptor to read from, -1 = not now. NULL = never. */
+    int (*reserve)(struct io_stream *);
+    /** Ends the reservation; does what was put off by it. False: the stream was dropped meanwhile. */
+    bool (*unreserve)(struct io_stream *);
 };
 
 struct io_stream {

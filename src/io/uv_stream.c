@@ -1,7 +1,9 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -13,6 +15,9 @@ enum { KEEPALIVE_S = 60, READS_PER_EVENT = 16 };
 struct uv_stream {
     struct io_stream base;
     struct uv_poller poller;
+    bool may_wait; /* the socket blocks, with a time limit: all but io_wait_sleep() ask not to */
+    bool reserved; /* a waiter reads: see io_wait_begin() */
+    bool dropped;  /* meanwhile */
 };
 
 static struct uv_stream *of_stream(struct io_stream *s)
@@ -23,7 +28,7 @@ static struct uv_stream *of_stream(struct io_stream *s)
 static ptrdiff_t socket_send(struct io_stream *s, struct divan_bytes bytes)
 {
     ssize_t n;
-    do n = send(of_stream(s)->poller.fd, bytes.data, bytes.len, MSG_NOSIGNAL);
+    do n = send(of_stream(s)->poller.fd, bytes.data, bytes.len, MSG_NOSIGNAL | MSG_DONTWAIT);
     while (n < 0 && errno == EINTR);
     if (n >= 0) return n;
     return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : -errno;
@@ -42,7 +47,27 @@ static void socket_finish(struct io_stream *s)
 
 static void socket_drop(struct io_stream *s)
 {
-    uv_poller_close(&of_stream(s)->poller);
+    struct uv_stream *u = of_stream(s);
+    if (u->reserved) { /* the descriptor must not be closed, and perhaps used again, under the waiter */
+        u->dropped = true;
+        shutdown(u->poller.fd, SHUT_RDWR);
+    } else uv_poller_close(&u->poller);
+}
+
+static int socket_reserve(struct io_stream *s)
+{
+    struct uv_stream *u = of_stream(s);
+    if (!u->may_wait || u->reserved || s->state != STREAM_OPEN || s->paused) return -1;
+    u->reserved = true;
+    return u->poller.fd;
+}
+
+static bool socket_unreserve(struct io_stream *s)
+{
+    struct uv_stream *u = of_stream(s);
+    u->reserved = false;
+    if (u->dropped) uv_poller_close(&u->poller);
+    return !u->dropped;
 }
 
 static const struct stream_ops socket_ops = {
@@ -50,6 +75,8 @@ static const struct stream_ops socket_ops = {
     .update = socket_update,
     .finish = socket_finish,
     .drop = socket_drop,
+    .reserve = socket_reserve,
+    .unreserve = socket_unreserve,
 };
 
 static void read_socket(struct uv_stream *u)
@@ -59,7 +86,7 @@ static void read_socket(struct uv_stream *u)
         uint8_t *at;
         size_t room = stream_room(s, &at);
         if (!room) return;
-        ssize_t n = recv(u->poller.fd, at, room, 0);
+        ssize_t n = recv(u->poller.fd, at, room, MSG_DONTWAIT);
         if (n > 0) stream_received(s, (size_t)n);
         else if (n == 0) stream_ended(s, DIVAN_OK, 0, NULL);
         else if (errno != EINTR && errno != EAGAIN && errno != EWOULDBLOCK)
@@ -75,6 +102,15 @@ static void read_local_address(struct uv_stream *u)
     if (!getsockname(u->poller.fd, (struct sockaddr *)&local, &len)) addr_from_sockaddr(&u->base.local, &local);
 }
 
+/* From now on the socket blocks where nobody says MSG_DONTWAIT, which only io_wait_sleep() does not, and not for long. */
+static void let_wait(struct uv_stream *u)
+{
+    const struct timeval most = {.tv_usec = IO_WAIT_MS * 1000};
+    int off = 0;
+    u->may_wait = !setsockopt(u->poller.fd, SOL_SOCKET, SO_RCVTIMEO, &most, sizeof most) &&
+                  !ioctl(u->poller.fd, FIONBIO, &off);
+}
+
 static void finish_connect(struct uv_stream *u)
 {
     int problem = 0;
@@ -85,6 +121,7 @@ static void finish_connect(struct uv_stream *u)
         return;
     }
     read_local_address(u);
+    let_wait(u);
     stream_opened(&u->base);
 }
 
@@ -96,7 +133,7 @@ static void on_ready(struct uv_poller *p, int events)
         return;
     }
     if (events & UV_WRITABLE && stream_wants_write(&u->base)) stream_writable(&u->base);
-    if (events & UV_READABLE) read_socket(u);
+    if (events & UV_READABLE && !u->reserved) read_socket(u);
 }
 
 static void on_gone(struct uv_poller *p)
