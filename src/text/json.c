@@ -28,11 +28,30 @@ static const char *after_blanks(const char *at, const char *end)
     return at;
 }
 
+#define EACH(byte) (0x0101010101010101ull * (byte))
+
+/* The first quote or backslash from `at` on, eight bytes at a time; end when there is none. */
+static const char *find_quote_or_escape(const char *at, const char *end)
+{
+    for (; end - at >= 8; at += 8) {
+        uint64_t v;
+        memcpy(&v, at, 8);
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+        v = __builtin_bswap64(v); /* the first byte is the lowest, so that borrows run away from it */
+#endif
+        uint64_t quote = v ^ EACH('"'), escape = v ^ EACH('\\');
+        uint64_t hits = (((quote - EACH(1)) & ~quote) | ((escape - EACH(1)) & ~escape)) & EACH(0x80);
+        if (hits) return at + __builtin_ctzll(hits) / 8;
+    }
+    while (at < end && *at != '"' && *at != '\\') at++;
+    return at;
+}
+
 /* Behind the closing quote of the string at `at`, NULL when it has none. */
 static const char *after_string(const char *at, const char *end)
 {
-    for (at++; at < end && *at != '"'; at++)
-        if (*at == '\\' && at + 1 < end) at++;
+    for (at = find_quote_or_escape(at + 1, end); at < end && *at == '\\';)
+        at = end - at > 2 ? find_quote_or_escape(at + 2, end) : end;
     return at < end ? at + 1 : NULL;
 }
 
@@ -111,6 +130,15 @@ struct json_value json_value_of(struct divan_bytes text)
     const char *end = (const char *)text.data + text.len, *at = after_blanks(text.data, end);
     struct json_value value = value_at(at, end);
     if (value.type && after_blanks(at + value.text.len, end) != end) return (struct json_value){0};
+    return value;
+}
+
+struct json_value json_value_known(struct divan_bytes text)
+{
+    const char *at = text.data, *end = at + text.len;
+    at = after_blanks(at, end);
+    while (end > at && is_blank(end[-1])) end--;
+    struct json_value value = {.type = at < end ? type_of(*at) : JSON_NONE, .text = {at, (size_t)(end - at)}};
     return value;
 }
 

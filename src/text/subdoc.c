@@ -18,8 +18,12 @@ bool subdoc_takes_value(enum subdoc_op op)
 
 /* A document has at most 32 levels. Most have few, so the cheap limit of the validator is asked first: with 31 open
  * containers no scalar is deeper than level 32. */
-static enum subdoc_status open_document(struct divan_bytes text, struct json_value *root)
+static enum subdoc_status open_document(struct divan_bytes text, bool known, struct json_value *root)
 {
+    if (known) {
+        *root = json_value_known(text);
+        return root->type == JSON_STRING || root->type == JSON_NONE ? SUBDOC_DOC_NOTJSON : SUBDOC_OK;
+    }
     enum json_verdict verdict = json_check(text, 0, SUBDOC_LEVELS_MAX - 1, NULL);
     bool deep = verdict == JSON_TOO_DEEP;
     if (deep) verdict = json_check(text, 0, 0, NULL);
@@ -30,11 +34,11 @@ static enum subdoc_status open_document(struct divan_bytes text, struct json_val
 }
 
 /* What is wrong with the path is told before the depth of the document, but after its not being JSON at all. */
-static enum subdoc_status prepare(enum subdoc_op op, struct divan_bytes document, struct divan_bytes text,
+static enum subdoc_status prepare(enum subdoc_op op, struct divan_bytes document, bool known, struct divan_bytes text,
                                   struct subdoc_path *path, struct json_value *root)
 {
     if (!text.len && !subdoc_takes_empty_path(op)) return SUBDOC_EINVAL;
-    enum subdoc_status opened = open_document(document, root);
+    enum subdoc_status opened = open_document(document, known, root);
     if (opened == SUBDOC_DOC_NOTJSON) return opened;
     enum subdoc_status parsed = subdoc_path_parse(text, path);
     return parsed ? parsed : opened;
@@ -61,12 +65,12 @@ static void reply_number(struct subdoc_reply *reply, long long number)
     reply->value = divan_str(reply->number);
 }
 
-enum subdoc_status subdoc_lookup(enum subdoc_op op, struct divan_bytes document, struct divan_bytes path_text,
-                                 struct subdoc_reply *reply)
+static enum subdoc_status lookup(enum subdoc_op op, struct divan_bytes document, bool known,
+                                 struct divan_bytes path_text, struct subdoc_reply *reply)
 {
     struct subdoc_path path;
     struct json_value root = {0};
-    enum subdoc_status status = prepare(op, document, path_text, &path, &root);
+    enum subdoc_status status = prepare(op, document, known, path_text, &path, &root);
     if (status) return status;
     struct subdoc_place place = subdoc_find(root, &path, path.count);
     status = status_of(place.match);
@@ -76,6 +80,18 @@ enum subdoc_status subdoc_lookup(enum subdoc_op op, struct divan_bytes document,
     if (op == SUBDOC_GET) reply->value = place.value.text;
     else if (op == SUBDOC_GET_COUNT) reply_number(reply, (long long)subdoc_count(place.value));
     return SUBDOC_OK;
+}
+
+enum subdoc_status subdoc_lookup(enum subdoc_op op, struct divan_bytes document, struct divan_bytes path,
+                                 struct subdoc_reply *reply)
+{
+    return lookup(op, document, false, path, reply);
+}
+
+enum subdoc_status subdoc_lookup_known(enum subdoc_op op, struct divan_bytes document, struct divan_bytes path,
+                                       struct subdoc_reply *reply)
+{
+    return lookup(op, document, true, path, reply);
 }
 
 /* ---- mutations */
@@ -182,8 +198,9 @@ static enum subdoc_status edit(struct subdoc_edit *e)
     return SUBDOC_EINVAL;
 }
 
-enum subdoc_status subdoc_mutate(enum subdoc_op op, struct divan_bytes document, struct divan_bytes path_text,
-                                 struct divan_bytes value, bool mkdir_p, struct buf *out, struct subdoc_reply *reply)
+static enum subdoc_status mutate(enum subdoc_op op, struct divan_bytes document, bool known,
+                                 struct divan_bytes path_text, struct divan_bytes value, bool mkdir_p, struct buf *out,
+                                 struct subdoc_reply *reply)
 {
     struct subdoc_path path;
     struct subdoc_reply ignored;
@@ -192,7 +209,20 @@ enum subdoc_status subdoc_mutate(enum subdoc_op op, struct divan_bytes document,
     e.reply = reply ? reply : &ignored;
     e.reply->value = bytes_of(NULL, 0);
     if (subdoc_takes_value(op) != (value.len > 0)) return SUBDOC_EINVAL;
-    enum subdoc_status status = prepare(op, document, path_text, &path, &e.root);
+    enum subdoc_status status = prepare(op, document, known, path_text, &path, &e.root);
     if (!status) status = subdoc_check_value(&e);
     return status ? status : edit(&e);
+}
+
+enum subdoc_status subdoc_mutate(enum subdoc_op op, struct divan_bytes document, struct divan_bytes path,
+                                 struct divan_bytes value, bool mkdir_p, struct buf *out, struct subdoc_reply *reply)
+{
+    return mutate(op, document, false, path, value, mkdir_p, out, reply);
+}
+
+enum subdoc_status subdoc_mutate_known(enum subdoc_op op, struct divan_bytes document, struct divan_bytes path,
+                                       struct divan_bytes value, bool mkdir_p, struct buf *out,
+                                       struct subdoc_reply *reply)
+{
+    return mutate(op, document, true, path, value, mkdir_p, out, reply);
 }

@@ -34,6 +34,14 @@ enum subdoc_status subdoc_lookup(enum subdoc_op op, struct divan_bytes document,
  * objects on the way. out must not hold the document itself. reply may be NULL. */
 enum subdoc_status subdoc_mutate(enum subdoc_op op, struct divan_bytes document, struct divan_bytes path,
                                  struct divan_bytes value, bool mkdir_p, struct buf *out, struct subdoc_reply *reply);
+/** The same two for a document that json_check() found valid with at most SUBDOC_KNOWN_DEPTH open containers, when it was
+ * stored perhaps: it is not checked again. */
+enum { SUBDOC_KNOWN_DEPTH = SUBDOC_LEVELS_MAX - 1 };
+enum subdoc_status subdoc_lookup_known(enum subdoc_op op, struct divan_bytes document, struct divan_bytes path,
+                                       struct subdoc_reply *reply);
+enum subdoc_status subdoc_mutate_known(enum subdoc_op op, struct divan_bytes document, struct divan_bytes path,
+                                       struct divan_bytes value, bool mkdir_p, struct buf *out,
+                                       struct subdoc_reply *reply);
 /** Whether op may have an empty path, and whether it carries a value. */
 bool subdoc_takes_empty_path(enum subdoc_op op);
 bool subdoc_takes_value(enum subdoc_op op);

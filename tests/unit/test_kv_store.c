@@ -238,11 +238,11 @@ static void attributes_stay_with_a_replaced_body_and_partly_with_a_tombstone(voi
 {
     static const uint8_t value[] = "\0\0\0\x16\0\0\0\x07_s\0{}5\0\0\0\0\x07us\0{}6\0{}";
     struct kv_op op = op_of("k", 0);
-    struct kv_input in = {.body = bytes_of(value, 28)};
-    struct meta_write meta = {.revision = 1, .cas = 1};
+    struct with_meta meta = {.seqno = 1, .cas = 1, .datatype = DATATYPE_XATTR, .value = bytes_of(value, 28)};
+    struct meta_write write = {.meta = &meta};
     struct kv_done done;
     struct item *i = NULL;
-    assert_int_equal(kv_write_meta(&op, &meta, &in, DATATYPE_XATTR, false, &done), KV_OK);
+    assert_int_equal(kv_write_meta(&op, &write, &done), KV_OK);
     assert_int_equal(put("k", "[1]", 0, NULL), KV_OK);
     get("k", &i);
     assert_int_equal(i->datatype, DATATYPE_XATTR | DATATYPE_JSON);

@@ -218,7 +218,7 @@ bool vbucket_commit(struct vbucket *v, struct item *p, uint64_t seqno, const str
     if (!old && !vbucket_make_slot(v)) return false;
     struct item *i = take_block(v, p);
     if (!i) return false;
-    i->state &= ITEM_DELETED | ITEM_EXPIRED;
+    i->state &= ITEM_DELETED | ITEM_EXPIRED | ITEM_SHALLOW;
     complete(v, i, seqno);
     i->previous_ago = old ? seqno_distance(old->seqno, i->seqno) : 0;
     struct collection *c = manifest_find(&v->store->manifest, i->collection);

@@ -21,6 +21,7 @@ enum item_state {
     ITEM_DELETED = 1, /* a tombstone; its value, if any, holds extended attributes only */
     ITEM_LOCKED = 2,  /* an entry in the vBucket's locks belongs to it (perhaps run out) */
     ITEM_EXPIRED = 4, /* with ITEM_DELETED: time deleted it, not a client */
+    ITEM_SHALLOW = 128, /* the body is JSON that sub-document commands need not check again; only for speed */
     /* What lies in the order by seqno alone, not in the table: */
     ITEM_GHOST = 8,     /* was overwritten, but a snapshot that is being read shows it */
     ITEM_PREPARED = 16, /* a durable write that waits for other copies */

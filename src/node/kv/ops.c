@@ -131,7 +131,7 @@ static enum kv_result compose(const struct kv_op *op, const struct item *old, co
                               struct item_change *change)
 {
     struct store *s = store_of(op);
-    change->datatype = value_is_json(in->body) ? DATATYPE_JSON : 0;
+    change->datatype = value_detect(in->body, &change->state);
     if (old && (old->datatype & DATATYPE_XATTR)) {
         struct divan_bytes plain, section, body;
         if (!item_plain_value(old, &s->scratch[1], &plain)) return KV_NO_MEMORY;
@@ -200,7 +200,7 @@ enum kv_result kv_concat(const struct kv_op *op, enum kv_concat_mode mode, struc
         .value = buf_view(whole), .flags = old->flags, .expiry_s = old->expiry_s, .prepared = kv_durability(op)};
     size_t body_at = whole->len - before.len - body.len;
     change.datatype = (uint8_t)(section.len ? DATATYPE_XATTR : 0);
-    if (value_is_json(bytes_slice(change.value, body_at, whole->len))) change.datatype |= DATATYPE_JSON;
+    change.datatype |= value_detect(bytes_slice(change.value, body_at, whole->len), &change.state);
     rc = room_check(op, body.len);
     if (rc) return rc;
     struct item *i = vbucket_write(op->vbucket, find(op), &op->key, op->hash, &change, op->clock);

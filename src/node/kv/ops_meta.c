@@ -38,7 +38,7 @@ static void describe(const struct meta_write *w, struct item_change *change)
     if (section.len) change->datatype = DATATYPE_XATTR;
     change->value = w->meta->value;
     if (w->del) change->value.len = section.len ? change->value.len - body.len : 0;
-    else if (value_is_json(body)) change->datatype |= DATATYPE_JSON;
+    else change->datatype |= value_detect(body, &change->state);
 }
 
 enum kv_result kv_write_meta(const struct kv_op *op, const struct meta_write *w, struct kv_done *out)

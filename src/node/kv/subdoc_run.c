@@ -32,10 +32,12 @@ static enum status decode_binary(struct divan_bytes json, struct buf *out)
     return ST_SUCCESS;
 }
 
-static void look(struct subdoc_run *r, const struct pathop *s, struct divan_bytes document, struct subdoc_outcome *o)
+static void look(struct subdoc_run *r, const struct pathop *s, bool known, struct divan_bytes document,
+                 struct subdoc_outcome *o)
 {
     struct subdoc_reply reply = {{0}, {0}};
-    o->status = (enum status)subdoc_lookup((enum subdoc_op)s->opcode, document, s->path, &reply);
+    o->status = (enum status)(known ? subdoc_lookup_known : subdoc_lookup)((enum subdoc_op)s->opcode, document, s->path,
+                                                                           &reply);
     if (o->status != ST_SUCCESS || s->opcode == OP_SUBDOC_EXISTS) return;
     if (!(s->flags & PATHOP_BINARY)) {
         give_value(r, o, reply.value);
@@ -78,7 +80,7 @@ static void look_at_xattr(struct subdoc_run *r, const struct pathop *s, const st
         wrap_xattr(d->section, s, &r->work);
     }
     if (r->work.failed) o->status = ST_ENOMEM;
-    else look(r, s, buf_view(&r->work), o);
+    else look(r, s, false, buf_view(&r->work), o);
 }
 
 static void look_at_whole(struct subdoc_run *r, const struct document_view *d, struct subdoc_outcome *o)
@@ -95,7 +97,7 @@ static void run_lookup(struct subdoc_run *r, const struct pathop *s, const struc
     if (s->flags & PATHOP_XATTR) look_at_xattr(r, s, d, o);
     else if (pathop_is_whole_body(s->opcode)) look_at_whole(r, d, o);
     else if (!is_json) o->status = ST_SUBDOC_DOC_NOTJSON;
-    else look(r, s, d->body, o);
+    else look(r, s, d->item->state & ITEM_SHALLOW, d->body, o);
 }
 
 /* The attributes and the body of an item, uncompressed. false: out of memory. */
@@ -162,9 +164,10 @@ struct change {
     const struct pathop_request *plan;
     struct document_view before;
     struct mutation_facts facts;
-    bool exists; /* live, or a tombstone that may be touched */
-    bool body_json;
-    bool deletes; /* the document goes */
+    bool exists;                /* live, or a tombstone that may be touched */
+    bool body_json, body_known; /* known: see subdoc_mutate_known() */
+    bool body_changed;          /* both are of the body before */
+    bool deletes;               /* the document goes */
 };
 
 static void swap(struct buf *a, struct buf *b)
@@ -174,14 +177,22 @@ static void swap(struct buf *a, struct buf *b)
     *b = kept;
 }
 
-static enum status edit(struct change *c, const struct pathop *s, struct divan_bytes document, struct divan_bytes value,
-                        struct subdoc_outcome *o)
+static void detect(struct change *c, struct divan_bytes body)
+{
+    uint8_t state = 0;
+    c->body_json = value_detect(body, &state);
+    c->body_known = state & ITEM_SHALLOW;
+    c->body_changed = false;
+}
+
+static enum status edit(struct change *c, const struct pathop *s, bool known, struct divan_bytes document,
+                        struct divan_bytes value, struct subdoc_outcome *o)
 {
     struct subdoc_reply reply = {{0}, {0}};
     bool mkdir = (s->flags & PATHOP_MKDIR_P) || (c->plan->doc_flags & (DOC_MKDOC | DOC_ADD));
     buf_clear(&c->run->edited);
-    enum status status = (enum status)subdoc_mutate((enum subdoc_op)s->opcode, document, s->path, value, mkdir,
-                                                    &c->run->edited, &reply);
+    enum status status = (enum status)(known ? subdoc_mutate_known : subdoc_mutate)(
+        (enum subdoc_op)s->opcode, document, s->path, value, mkdir, &c->run->edited, &reply);
     if (status == ST_SUCCESS && s->opcode == OP_SUBDOC_COUNTER) give_value(c->run, o, reply.value);
     return status;
 }
@@ -189,9 +200,12 @@ static enum status edit(struct change *c, const struct pathop *s, struct divan_b
 static enum status edit_body(struct change *c, const struct pathop *s, struct subdoc_outcome *o)
 {
     if (!c->body_json) return ST_SUBDOC_DOC_NOTJSON;
-    enum status status = edit(c, s, buf_view(&c->run->body), s->value, o);
-    if (status == ST_SUCCESS) swap(&c->run->body, &c->run->edited);
-    return status;
+    bool known = c->body_known && !c->body_changed;
+    enum status status = edit(c, s, known, buf_view(&c->run->body), s->value, o);
+    if (status != ST_SUCCESS) return status;
+    swap(&c->run->body, &c->run->edited);
+    c->body_changed = true;
+    return ST_SUCCESS;
 }
 
 /* The value that a spec stores in an attribute: as it came, a macro's, or bytes in their JSON form. */
@@ -237,7 +251,7 @@ static enum status edit_xattr(struct change *c, const struct pathop *s, struct s
     enum status status = spec_value(c, s, &made, &value);
     if (status == ST_SUCCESS) {
         wrap_xattr(buf_view(&c->run->section), s, &c->run->work);
-        status = c->run->work.failed ? ST_ENOMEM : edit(c, s, buf_view(&c->run->work), value, o);
+        status = c->run->work.failed ? ST_ENOMEM : edit(c, s, false, buf_view(&c->run->work), value, o);
     }
     if (status == ST_SUCCESS) status = keep_xattr(c, s);
     buf_fini(&made);
@@ -257,7 +271,7 @@ static enum status replace_body(struct change *c, const struct pathop *s)
     if (r->edited.failed) status = ST_ENOMEM;
     if (status != ST_SUCCESS) return status;
     swap(&r->body, &r->edited);
-    c->body_json = value_is_json(buf_view(&r->body));
+    detect(c, buf_view(&r->body));
     return ST_SUCCESS;
 }
 
@@ -265,7 +279,7 @@ static enum status set_whole(struct change *c, const struct pathop *s)
 {
     buf_clear(&c->run->body);
     buf_put_bytes(&c->run->body, s->value);
-    c->body_json = value_is_json(s->value);
+    detect(c, s->value);
     return c->run->body.failed ? ST_ENOMEM : ST_SUCCESS;
 }
 
@@ -300,15 +314,16 @@ static void start(struct change *c)
     buf_clear(&r->values);
     buf_clear(&r->section);
     buf_clear(&r->body);
-    c->deletes = false;
+    c->deletes = c->body_changed = false;
     if (c->exists) {
         buf_put_bytes(&r->section, c->before.section);
         buf_put_bytes(&r->body, c->before.body);
         c->body_json = i->datatype & DATATYPE_JSON;
+        c->body_known = i->state & ITEM_SHALLOW;
     } else {
         bool hidden = c->plan->doc_flags & DOC_CREATE_AS_DELETED;
         if (!hidden) buf_put_str(&r->body, root_of(c->plan));
-        c->body_json = !hidden;
+        c->body_json = c->body_known = !hidden;
     }
 }
 
@@ -387,8 +402,9 @@ static bool assemble(struct change *c, struct item_change *out)
         out->datatype = r->edited.len ? DATATYPE_XATTR : 0;
     } else {
         xattrs_join(&r->edited, section, buf_view(&r->body));
-        bool json = r->body.len && value_is_json(buf_view(&r->body));
-        out->datatype = (uint8_t)((section.len ? DATATYPE_XATTR : 0) | (json ? DATATYPE_JSON : 0));
+        if (c->body_changed) detect(c, buf_view(&r->body));
+        out->datatype = (uint8_t)((section.len ? DATATYPE_XATTR : 0) | (c->body_json ? DATATYPE_JSON : 0));
+        if (c->body_known) out->state |= ITEM_SHALLOW;
     }
     out->value = buf_view(&r->edited);
     return !r->edited.failed;

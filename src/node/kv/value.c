@@ -1,6 +1,6 @@
 #include "node/kv/value.h"
 
-#include "text/json.h"
+#include "text/subdoc.h"
 #include "wire/compress.h"
 
 bool item_plain_value(const struct item *i, struct buf *scratch, struct divan_bytes *out)
@@ -31,7 +31,10 @@ void value_keep_system(struct divan_bytes section, struct buf *out)
     else put_u32be(out->data + start, (uint32_t)(out->len - start - 4));
 }
 
-bool value_is_json(struct divan_bytes body)
+uint8_t value_detect(struct divan_bytes body, uint8_t *state)
 {
-    return json_check(body, JSON_UTF8, 0, NULL) == JSON_VALID;
+    enum json_verdict verdict = json_check(body, JSON_UTF8, SUBDOC_KNOWN_DEPTH, NULL);
+    if (verdict == JSON_VALID) *state |= ITEM_SHALLOW;
+    else if (verdict == JSON_TOO_DEEP) verdict = json_check(body, JSON_UTF8, 0, NULL);
+    return verdict == JSON_VALID ? DATATYPE_JSON : 0;
 }

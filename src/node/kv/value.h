@@ -14,8 +14,9 @@ enum { SYSTEM_XATTR_MAX = 1024 * 1024 /* attributes of the system may come on to
 bool item_plain_value(const struct item *, struct buf *scratch, struct divan_bytes *out);
 /** The parts of an uncompressed value; the section is empty without attributes. */
 void value_split(struct divan_bytes plain, uint8_t datatype, struct divan_bytes *section, struct divan_bytes *body);
-/** Whether a body counts as JSON: any type, strings in UTF-8. */
-bool value_is_json(struct divan_bytes body);
+/** DATATYPE_JSON when the body counts as JSON (any type, strings in UTF-8), else 0. Adds ITEM_SHALLOW to *state when it is
+ * fit for subdoc_lookup_known(). */
+uint8_t value_detect(struct divan_bytes body, uint8_t *state);
 /** Appends what a tombstone keeps of a section: a value with the system's attributes alone, or nothing. */
 void value_keep_system(struct divan_bytes section, struct buf *out);
 
