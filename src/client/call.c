@@ -183,6 +183,7 @@ void done_set(struct divan_cluster *cluster, struct operation *op, const struct 
         op->how = DONE_QUEUE;
         op->done.queue = done->queue;
         queue_expect(done->queue);
+        op->may_linger = queue_is_popped(done->queue);
     } else {
         op->how = DONE_CALLBACK;
         op->done.fn = done->fn;

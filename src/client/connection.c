@@ -494,7 +494,7 @@ void connection_send(struct connection *conn, struct operation *op)
     op->endpoint = conn->node->name;
     op->rejected = false;
     op->attempts++;
-    if (was_idle || out->len > FLUSH_ABOVE) connection_flush(conn);
+    if ((was_idle && !op->may_linger) || out->len > FLUSH_ABOVE) connection_flush(conn);
     else if (!link_in_list(&conn->dirty)) list_append(&c->dirty, &conn->dirty);
 }
 

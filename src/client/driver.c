@@ -303,7 +303,10 @@ static void *background(void *user)
             if (cluster->needs_thread || !was_asked) continue;
         }
         seen = cluster->activity;
-        if (cluster->driver == DRIVER_NONE) offer_role(cluster);
+        if (cluster->driver == DRIVER_NONE && !cluster->closed) {
+            client_flush(cluster->client); /* what lingers since the last look */
+            offer_role(cluster);
+        }
         doze(cluster, cluster->undriven && cluster->driver == DRIVER_NONE ? WATCH_MS : patience_ms);
         /* An application that stays active is left alone for longer. */
         patience_ms = patience_ms < DOZE_MAX_MS ? 2 * patience_ms : DOZE_MAX_MS;

@@ -47,6 +47,7 @@ struct operation {
     uint8_t moved;    /* not-my-vbucket answers so far: every second attempt follows the forward map */
     uint8_t datatype; /* of the request value, then of the answer */
     bool keep_expiry, fail_fast;
+    bool may_linger;    /* its owner drives the loop soon: it need not be sent at once */
     bool waits_for_map; /* not-my-vbucket: a newer map sends it again before the back-off is over */
     bool rejected;      /* the last answer said that it was not applied */
     bool ambiguous;     /* it failed, but may have been applied */

@@ -15,6 +15,11 @@ struct divan_queue {
 
 /** An operation into this queue was started. */
 void queue_expect(struct divan_queue *queue);
+/** Whether its owner drives the loop by popping; else the background thread does. */
+static inline bool queue_is_popped(const struct divan_queue *queue)
+{
+    return queue->fd < 0;
+}
 /** It was not started after all. */
 void queue_forget(struct divan_queue *queue);
 /** A result is there; takes the reference over. */

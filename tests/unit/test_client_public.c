@@ -298,6 +298,33 @@ static void nobody_needs_to_pop_for_progress(void **state)
     divan_queue_free(q);
 }
 
+/* Neither does a program that goes on starting operations and never looks. */
+static void what_is_started_leaves_even_when_nobody_pops(void **state)
+{
+    struct stage *t = *state;
+    struct divan_error err;
+    divan_cluster *watcher = open_at(&t->node);
+    divan_collection *c = divan_cluster_collection(watcher, NULL, NULL, NULL, &err);
+    divan_queue *q = divan_queue_new(t->cluster);
+    uint64_t seen = 0;
+    for (int i = 0; i < 200 && seen < 50; i++) {
+        divan_result *r = NULL;
+        MUST(divan_increment_start(t->people, divan_str("seen"), 1,
+                                   &(struct divan_counter_options){.create = true, .initial = 1},
+                                   (struct divan_done){.queue = q}, &err));
+        poll(NULL, 0, 1);
+        if (divan_get(c, divan_str("seen"), NULL, &r, &err)) continue;
+        struct divan_bytes text = divan_result_value(r);
+        char number[24] = "";
+        memcpy(number, text.data, text.len < sizeof number ? text.len : sizeof number - 1);
+        seen = strtoull(number, NULL, 10);
+        divan_result_release(r);
+    }
+    assert_true(seen >= 50);
+    divan_queue_free(q);
+    divan_cluster_close(watcher);
+}
+
 static void a_queue_can_be_polled(void **state)
 {
     enum { N = 500 };
@@ -583,6 +610,7 @@ int main(void)
         TEST(callbacks_may_start_operations_but_not_wait),
         TEST(a_queue_is_driven_by_popping),
         TEST(nobody_needs_to_pop_for_progress),
+        TEST(what_is_started_leaves_even_when_nobody_pops),
         TEST(a_queue_can_be_polled),
         TEST(a_queue_may_be_freed_with_operations_in_flight),
         TEST(results_outlive_the_cluster),
