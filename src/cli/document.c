@@ -10,6 +10,7 @@
 
 const char *const durability_names[] = {"none", "majority", "majority-and-persist-to-active", "persist-to-majority",
                                         NULL};
+const char *const store_names[] = {"replace", "upsert", "insert", NULL};
 
 int document_exit(enum divan_code code)
 {
@@ -23,6 +24,15 @@ int document_exit(enum divan_code code)
     case DIVAN_ERR_DELTA_INVALID:
     case DIVAN_ERR_NUMBER_TOO_BIG:
     case DIVAN_ERR_VALUE_TOO_LARGE:
+    case DIVAN_ERR_DOCUMENT_NOT_LOCKED:
+    case DIVAN_ERR_DOCUMENT_NOT_JSON:
+    case DIVAN_ERR_PATH_NOT_FOUND:
+    case DIVAN_ERR_PATH_EXISTS:
+    case DIVAN_ERR_PATH_MISMATCH:
+    case DIVAN_ERR_PATH_TOO_DEEP:
+    case DIVAN_ERR_VALUE_TOO_DEEP:
+    case DIVAN_ERR_VALUE_INVALID:
+    case DIVAN_ERR_CANNOT_REVIVE_LIVING_DOCUMENT:
         return EXIT_REFUSED;
     default:
         return EXIT_TROUBLE;
@@ -31,7 +41,7 @@ int document_exit(enum divan_code code)
 
 /* ---- output */
 
-static void token_json(struct buf *out, struct divan_mutation_token token)
+void document_token_json(struct divan_mutation_token token, struct buf *out)
 {
     if (!token.vbucket_uuid && !token.seqno) return;
     jw_open(out, "mutation_token", '{');
@@ -46,15 +56,16 @@ static void outcome_json(const struct document_plan *plan, const divan_result *r
     if (plan->show == SHOW_EXISTS) jw_bool(out, "exists", divan_result_exists(r));
     if (divan_result_cas(r)) jw_printf(out, "cas", "%" PRIu64, divan_result_cas(r));
     if (plan->show == SHOW_NUMBER) jw_printf(out, "number", "%" PRIu64, divan_result_number(r));
-    if (plan->show == SHOW_VALUE) {
+    if (divan_result_expiry(r)) jw_uint(out, "expiry", divan_result_expiry(r));
+    if (plan->show == SHOW_VALUE || plan->show == SHOW_CAS) {
         jw_uint(out, "flags", divan_result_flags(r));
         value_show(out, divan_result_value(r), divan_result_flags(r));
     }
-    token_json(out, divan_result_token(r));
+    document_token_json(divan_result_token(r), out);
     if (divan_result_server_us(r)) jw_uint(out, "server_us", divan_result_server_us(r));
 }
 
-static void error_json(const struct divan_error *e, struct buf *out)
+void document_error_json(const struct divan_error *e, struct buf *out)
 {
     jw_open(out, "error", '{');
     jw_uint(out, "code", (uint64_t)e->code);
@@ -78,7 +89,7 @@ static void print_json(const struct document_plan *plan, struct divan_bytes key,
     jw_open(&out, NULL, '{');
     jw_bytes(&out, "key", key);
     if (r) outcome_json(plan, r, &out);
-    else error_json(err, &out);
+    else document_error_json(err, &out);
     jw_close(&out, '}');
     buf_u8(&out, '\n');
     if (out.failed) fputs("divan: not enough memory to print the outcome\n", stderr);
@@ -94,6 +105,9 @@ static void print_plain(const struct document_plan *plan, const divan_result *r)
         break;
     case SHOW_NUMBER:
         printf("%" PRIu64 "\n", divan_result_number(r));
+        break;
+    case SHOW_CAS:
+        printf("%" PRIu64 "\n", divan_result_cas(r));
         break;
     case SHOW_EXISTS:
         puts(divan_result_exists(r) ? "true" : "false");
