@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "node/dcp/held.h"
 #include "node/dcp/peer.h"
+#include "node/dcp/replica_state.h"
 #include "node/session.h"
 
 enum { MAX_SESSIONS = 10000, SWEEP_S = 60, SWEEP_STEP = 20000, SWEEP_PAUSE_NS = 10 * 1000 * 1000 };
@@ -97,6 +98,7 @@ void engine_free(struct engine *e)
     if (!e) return;
     io_timer_stop(&e->sweep_timer);
     close_listeners(e, false);
+    replication_free(e);
     list_each(&e->sessions, link) session_free(container_of(link, struct session, link));
     list_each(&e->buckets, link) node_bucket_free(container_of(link, struct bucket, link));
     held_fini(e);
@@ -218,6 +220,7 @@ enum divan_code engine_bucket_drop(struct engine *e, const char *name, struct di
         session_close(s);
     }
     list_remove(&b->link);
+    replication_drop_bucket(e, b);
     node_bucket_free(b);
     return DIVAN_OK;
 }
@@ -270,6 +273,7 @@ enum divan_code engine_set_roles(struct engine *e, const char *bucket, const str
                        b->store.vbucket_count, count);
     engine_read_clock(e);
     for (size_t i = 0; i < count && !rc; i++) rc = set_role(e, &b->store.vbuckets[i], &roles[i], err);
+    replication_roles_changed(e, b);
     return rc;
 }
 
@@ -282,7 +286,9 @@ enum divan_code engine_set_role(struct engine *e, const char *bucket, uint16_t v
     struct vbucket *v = store_vbucket(&b->store, vbucket);
     if (!v) return err_set(err, DIVAN_ERR_INVALID_ARGUMENT, "bucket \"%s\" has no vBucket %u", bucket, vbucket);
     engine_read_clock(e);
-    return set_role(e, v, role, err);
+    rc = set_role(e, v, role, err);
+    replication_roles_changed(e, b);
+    return rc;
 }
 
 enum divan_code engine_own_all(struct engine *e, const char *bucket, struct divan_error *err)

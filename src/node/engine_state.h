@@ -6,6 +6,8 @@
 #include "node/bucket.h"
 #include "node/kv/subdoc_run.h"
 
+struct replication;
+
 struct engine {
     struct io_loop *loop;
     const struct log *log;
@@ -24,7 +26,8 @@ struct engine {
     struct subdoc_run subdoc;
     struct scan_create scan;
     uint64_t started_ns;
-    struct list dcp_peers; /* struct dcp_peer */
+    struct replication *replication; /* NULL = nobody is followed */
+    struct list dcp_peers;           /* struct dcp_peer */
     bool dcp_dirty;        /* one of them has something to send, or an answer was let go */
     struct list held;      /* answers to durable writes, by deadline */
     struct list answered;  /* sessions with an answer that was let go */
