@@ -61,6 +61,7 @@ struct doc_alternate_port {
 struct doc_node {
     const char *uuid;       /* 32 hex digits: who it is, whatever its name */
     const char *host;       /* numeric address or name, no brackets */
+    const char *address;    /* numeric, where other nodes reach it */
     bool named;             /* the host is told to clients; else they use the one they came by ("$HOST") */
     bool renamed;           /* somebody gave it its name: a restart does not take it away */
     uint32_t memory_mb;     /* of the machine it runs on; 0 = unknown */
@@ -264,6 +265,8 @@ static inline bool doc_is_busy(const struct doc *d)
 {
     return d->task.stage != DOC_TASK_IDLE;
 }
+/** Whether there is nothing for a rebalance to do: all nodes active, every map spread over them evenly. */
+bool doc_is_balanced(const struct doc *);
 /** The position of a node in the server list of a map; -1 = none. */
 int doc_server_of(const struct doc_vbmap *, const char *uuid);
 

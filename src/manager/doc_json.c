@@ -92,6 +92,7 @@ SHAPE(alternate, struct doc_alternate_port);
 static const struct field node_fields[] = {
     F(struct doc_node, K_TEXT, "uuid", uuid),
     F(struct doc_node, K_TEXT, "host", host),
+    F(struct doc_node, K_TEXT, "address", address),
     F(struct doc_node, K_BOOL, "named", named),
     F(struct doc_node, K_BOOL, "renamed", renamed),
     F(struct doc_node, K_U32, "memoryMB", memory_mb),

@@ -104,7 +104,7 @@ static bool order(struct conductor *c, struct flight *f, enum order_kind kind, c
                       .fresh = !delta && f->state == FLIGHT_BUILD && !f->tries,
                       .until = f->state == FLIGHT_SETTLE ? f->seqno : 0,
                       .node = source,
-                      .host = s ? s->host : "",
+                      .host = s ? s->address : "",
                       .port = s ? s->ports.plain[SVC_KV] : 0};
     struct flight_order *at = &f->orders[f->order_count];
     if (f->order_count == FLIGHT_ORDERS || !c->host.send(c->host.user, node, &o)) return false;

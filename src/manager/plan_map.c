@@ -40,3 +40,29 @@ void plan_map_build(struct plan *p, struct doc_bucket *b)
     struct vbplan plan = {m->vbuckets, m->row, count, keep, d->group_count > 1 ? group : NULL, NULL};
     if (!vbplan_target(&plan, m->entries)) d->memory.failed = true;
 }
+
+static bool map_is_balanced(const struct doc *d, const struct doc_bucket *b)
+{
+    const struct doc_vbmap *m = &b->map;
+    bool keep[VBPLAN_NODES_MAX];
+    size_t active = 0;
+    if (!m->entries) return true;
+    for (size_t i = 0; i < d->node_count; i++) {
+        if (d->nodes[i].membership != DOC_ACTIVE) continue;
+        active++;
+        if (doc_server_of(m, d->nodes[i].uuid) < 0) return false;
+    }
+    if (active != m->server_count || active > VBPLAN_NODES_MAX || m->row != b->replicas + 1) return false;
+    memset(keep, true, sizeof keep);
+    struct vbplan p = {m->vbuckets, m->row, m->server_count, keep, NULL, m->entries};
+    return d->group_count > 1 || vbplan_balanced(&p);
+}
+
+bool doc_is_balanced(const struct doc *d)
+{
+    for (size_t i = 0; i < d->node_count; i++)
+        if (d->nodes[i].membership != DOC_ACTIVE) return false;
+    for (size_t i = 0; i < d->bucket_count; i++)
+        if (!map_is_balanced(d, &d->buckets[i])) return false;
+    return true;
+}

@@ -29,6 +29,7 @@ static void welcome_back(struct doc_node *n, const struct doc_node *said)
     n->memory_mb = said->memory_mb;
     n->data_path = said->data_path;
     n->boot = said->boot;
+    n->address = said->address[0] ? said->address : said->host;
     n->down = false;
     if (!n->renamed) n->host = said->host, n->named = said->named;
 }
@@ -49,6 +50,7 @@ static void welcome(struct plan *p, const struct doc_node *said)
     if (!n) return;
     *n = *said;
     n->otp = otp;
+    if (!n->address[0]) n->address = n->host;
     n->group = d->group_count ? d->groups[0].uuid : "";
     n->services = 1u << SVC_KV;
     n->membership = first || active_nodes(d) <= d->expected_nodes ? DOC_ACTIVE : DOC_INACTIVE_ADDED;

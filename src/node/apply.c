@@ -4,8 +4,10 @@
 #include "base/error.h"
 #include "manager/roles.h"
 #include "node/engine.h"
+#include "node/placement.h"
+#include "node/replication.h"
 
-enum { MIB = 1024 * 1024 };
+enum { MIB = 1024 * 1024, SECRET_ITERATIONS = 1000 }; /* the secret is random: no need to slow guessing down */
 
 struct work {
     struct engine *engine;
@@ -56,42 +58,35 @@ static struct bucket_spec spec_of(const struct doc_bucket *b)
                                 .flush_enabled = b->flush_enabled};
 }
 
-static int position_of(const struct doc_vbmap *m, const char *self)
+static bool same_entries(const struct doc_vbmap *m, const int16_t *a, const int16_t *b)
 {
-    for (size_t i = 0; i < m->server_count; i++)
-        if (strcmp(m->servers[i], self) == 0) return (int)i;
-    return -1;
+    if (!a || !b) return a == b;
+    return memcmp(a, b, (size_t)m->vbuckets * m->row * sizeof *a) == 0;
 }
 
-static struct vbucket_role role_of(const struct doc_vbmap *m, const int16_t *row, int me)
+/* Whether a node is the same for all vBuckets by both documents: maps, moves, where it follows, and what it is itself. */
+static bool same_placement(const struct work *w, const struct doc_bucket *old, const struct doc_bucket *b)
 {
-    struct vbucket_role role = {.mode = VBUCKET_ABSENT, .chain_length = m->row};
-    for (unsigned c = 0; c < m->row; c++) {
-        role.chain_filled += row[c] >= 0;
-        if (me >= 0 && row[c] == me) role.mode = c ? VBUCKET_REPLICA : VBUCKET_ACTIVE;
+    const struct doc_vbmap *x = &old->map, *y = &b->map;
+    const struct doc_node *m = doc_find_node(w->before, w->self), *n = doc_find_node(w->after, w->self);
+    if (x->vbuckets != y->vbuckets || x->row != y->row || x->server_count != y->server_count) return false;
+    if (w->before->task.stage != w->after->task.stage || !m != !n) return false;
+    if (m && (m->membership != n->membership || m->recovery != n->recovery)) return false;
+    for (size_t i = 0; i < x->server_count; i++) {
+        const struct doc_node *s = doc_find_node(w->before, x->servers[i]), *t = doc_find_node(w->after, y->servers[i]);
+        if (strcmp(x->servers[i], y->servers[i]) != 0 || !s || !t || strcmp(s->address, t->address) != 0 ||
+            s->ports.plain[SVC_KV] != t->ports.plain[SVC_KV])
+            return false;
     }
-    return role;
-}
-
-static bool same_map(const struct doc_vbmap *a, const struct doc_vbmap *b)
-{
-    if (a->vbuckets != b->vbuckets || a->row != b->row || a->server_count != b->server_count) return false;
-    for (size_t i = 0; i < a->server_count; i++)
-        if (strcmp(a->servers[i], b->servers[i]) != 0) return false;
-    return memcmp(a->entries, b->entries, (size_t)a->vbuckets * a->row * sizeof *a->entries) == 0;
+    return same_entries(x, x->entries, y->entries) && same_entries(x, x->forward, y->forward) &&
+           same_entries(x, x->moving, y->moving);
 }
 
 static void set_roles(struct work *w, const struct doc_bucket *b)
 {
-    const struct doc_vbmap *m = &b->map;
     struct divan_error err = {0};
-    struct vbucket_role *roles = mem_zalloc(sizeof *roles * m->vbuckets);
-    enum divan_code rc = roles ? DIVAN_OK : err_oom(&err);
-    int me = position_of(m, w->self);
-    for (unsigned v = 0; !rc && v < m->vbuckets; v++) roles[v] = role_of(m, m->entries + (size_t)v * m->row, me);
-    if (!rc) rc = engine_set_roles(w->engine, b->name, roles, m->vbuckets, &err);
+    enum divan_code rc = placement_set(w->engine, w->after, b, w->self, &err);
     check(w, "the vBuckets of bucket", b->name, rc, &err);
-    mem_free(roles);
 }
 
 static void set_manifest(struct work *w, const struct doc_bucket *b)
@@ -143,7 +138,7 @@ static void apply_bucket(struct work *w, const struct doc_bucket *b)
         check(w, "creating bucket", b->name, made, &err);
     else check(w, "changing bucket", b->name, engine_bucket_update(w->engine, &spec, &err), &err);
     if (!old || b->manifest.uid > old->manifest.uid) set_manifest(w, b);
-    if (!old || !same_map(&old->map, &b->map)) set_roles(w, b);
+    if (!old || !same_placement(w, old, b)) set_roles(w, b);
     if (!old || b->rev > old->rev) set_config(w, b);
 }
 
@@ -261,10 +256,24 @@ void apply_flushes(struct engine *engine, const struct doc *before, const struct
     }
 }
 
+/* The user by which nodes know each other; his password is the secret of the cluster. */
+static void apply_secret(struct work *w)
+{
+    const char *secret = w->after->secret;
+    struct engine_user user = {.name = placement_user, .admin = true};
+    struct divan_error err = {0};
+    if (!secret[0] || (w->before && strcmp(w->before->secret, secret) == 0)) return;
+    enum divan_code rc = sasl_secret_derive(divan_str(secret), SECRET_ITERATIONS, &user.secret, &err);
+    if (!rc) rc = engine_set_user(w->engine, &user, &err);
+    if (!rc) rc = replication_identify(w->engine, w->self, placement_user, secret, &err);
+    check(w, "setting user", placement_user, rc, &err);
+}
+
 unsigned apply_doc(struct engine *engine, const struct doc *before, const struct doc *after, const char *self,
                    const struct log *log)
 {
     struct work w = {.engine = engine, .before = before, .after = after, .self = self, .log = log};
+    apply_secret(&w);
     apply_users(&w); /* first: who may not any more must not see what comes */
     drop_buckets(&w);
     for (size_t i = 0; i < after->bucket_count; i++)

@@ -1,6 +1,7 @@
 #include "node/node.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/error.h"
@@ -8,8 +9,11 @@
 #include "node/engine.h"
 #include "node/http/facts.h"
 #include "node/http/rest.h"
+#include "node/orders.h"
 #include "node/secure.h"
 #include "node/uplink.h"
+
+enum { LEAVE_MS = 1000 }; /* a node that is out still shows who is in for so long */
 
 struct node {
     struct io_loop *loop;
@@ -25,6 +29,11 @@ struct node {
     struct secure secure;
     struct node_options options; /* numbers and flags; texts are in the arrays below */
     char uuid[33], host[64], listen_host[64], data_dir[1024];
+    char link_host[64], link_token[130], boot[17]; /* of a manager that was joined */
+    struct orders *orders;
+    struct map_ports own_ports; /* where it listened first: it does so again after joining and leaving */
+    struct io_timer change;     /* joins or leaves, a moment after the answer to that */
+    bool joining, leaving;
     bool introduced_again;
     void (*ready)(void *user);
     void *ready_user;
@@ -41,9 +50,12 @@ static const struct place {
     [SVC_VIEWS] = {2, 8092, 52, 18092},
 };
 
-static uint16_t port_for(const struct node_options *o, enum map_service service, bool tls)
+static uint16_t port_for(const struct node *n, enum map_service service, bool tls)
 {
+    const struct node_options *o = &n->options;
     const struct place *p = &places[service];
+    uint16_t before = (tls ? n->own_ports.tls : n->own_ports.plain)[service];
+    if (before) return before;
     if (o->any_port) return 0;
     if (o->port_base) return (uint16_t)(o->port_base + (tls ? p->tls_offset : p->offset));
     return tls ? p->tls_standard : p->standard;
@@ -81,6 +93,8 @@ static enum divan_code choose_uuid(struct node *n, struct divan_error *err)
 {
     char path[1100];
     struct rng *r = io_rng(n->loop);
+    snprintf(n->boot, sizeof n->boot, "%016llx", (unsigned long long)rng_u64(r));
+    if (n->uuid[0]) return DIVAN_OK; /* it joined or left, and is who it was */
     snprintf(path, sizeof path, "%s/node.uuid", n->data_dir);
     if (n->data_dir[0] && read_uuid(path, n->uuid)) return DIVAN_OK;
     snprintf(n->uuid, sizeof n->uuid, "%016llx%016llx", (unsigned long long)rng_u64(r), (unsigned long long)rng_u64(r));
@@ -99,7 +113,7 @@ static enum divan_code listen_one(struct node *n, enum map_service service, stru
 {
     struct io_addr at, bound;
     enum divan_code rc = DIVAN_OK;
-    if (!io_addr_parse(&at, n->listen_host, port_for(&n->options, service, tls != NULL)))
+    if (!io_addr_parse(&at, n->listen_host, port_for(n, service, tls != NULL)))
         return err_set(err, DIVAN_ERR_INVALID_ARGUMENT, "a node listens on a numeric address, not on \"%s\"",
                        n->listen_host);
     if (service != SVC_KV)
@@ -154,6 +168,50 @@ static void apply_now(void *user)
     n->applied = doc_retain(n->doc);
 }
 
+/* ---------------------------------------------------------------- joining and leaving */
+
+static void on_order(void *user, const struct order *order)
+{
+    struct node *n = user;
+    orders_take(n->orders, n->doc, order);
+}
+
+static void on_order_result(void *user, const struct order_result *result)
+{
+    struct node *n = user;
+    uplink_result(n->uplink, result);
+}
+
+/* Out of the cluster: clients still see what it knows now, then it is a lone node that nobody has set up. */
+static void leave_soon(struct node *n, uint64_t ms)
+{
+    if (n->leaving || n->joining) return;
+    n->leaving = true;
+    io_timer_start(&n->change, io_now_ns(n->loop) + ms * NS_PER_MS);
+}
+
+static const char *on_join(void *user, const char *host, uint16_t port, const char *token, const char *cluster)
+{
+    enum { AFTER_ANSWER_MS = 50 };
+    struct node *n = user;
+    if (n->own && n->doc && strcmp(n->doc->uuid, cluster) == 0) return "Joining node to itself is not allowed.";
+    if (!n->own || !n->doc || n->doc->node_count > 1 || n->joining || n->leaving)
+        return "Node is already part of cluster.";
+    text_copy(n->link_host, sizeof n->link_host, host);
+    text_copy(n->link_token, sizeof n->link_token, token);
+    n->options.manager_host = n->link_host;
+    n->options.manager_port = port;
+    n->options.manager_token = n->link_token;
+    n->joining = true;
+    io_timer_start(&n->change, io_now_ns(n->loop) + AFTER_ANSWER_MS * NS_PER_MS);
+    return NULL;
+}
+
+static void on_reset(void *user)
+{
+    leave_soon(user, 50);
+}
+
 static void on_doc(void *user, const struct doc *d)
 {
     struct node *n = user;
@@ -165,10 +223,13 @@ static void on_doc(void *user, const struct doc *d)
         n->introduced_again = true; /* once: should the manager not take it, the rest works all the same */
         uplink_introduce(n->uplink);
     } else n->introduced_again = false;
+    bool member = doc_find_node(n->doc, n->uuid) != NULL;
     if (before) apply_flushes(n->engine, before, n->doc);
     apply_now(n);
     rest_set_doc(n->rest, n->doc);
+    if (n->doc->task.stage == DOC_TASK_IDLE) orders_cancel(n->orders, NULL);
     doc_release(before);
+    if (!member) leave_soon(n, LEAVE_MS);
     if (!n->introduced_again && n->ready) {
         n->ready(n->ready_user);
         n->ready = NULL;
@@ -191,12 +252,14 @@ static void describe(struct node *n, const struct node_options *o)
     n->self.host = n->host;
     n->self.otp = n->self.group = "";
     n->self.data_path = n->data_dir;
+    n->self.address = n->host;
+    n->self.boot = n->boot;
     n->self.memory_mb = (uint32_t)(facts.memory_total >> 20);
 }
 
 static enum divan_code start_manager(struct node *n, const struct node_options *o, struct divan_error *err)
 {
-    struct manager_options m = {.dir = o->data_dir, .vbuckets = o->vbuckets, .log = o->log};
+    struct manager_options m = {.dir = o->data_dir, .vbuckets = o->vbuckets, .listen_host = n->host, .log = o->log};
     if (o->manager || o->manager_host) return DIVAN_OK;
     n->own = manager_new(n->loop, &m, err);
     if (!n->own) return err->code;
@@ -205,10 +268,16 @@ static enum divan_code start_manager(struct node *n, const struct node_options *
 
 static enum divan_code start_parts(struct node *n, const struct node_options *o, struct divan_error *err)
 {
-    struct rest_options rest = {
-        .self = n->uuid, .data_dir = n->data_dir[0] ? n->data_dir : NULL, .log = o->log, .ask = on_ask, .ask_user = n};
+    struct rest_options rest = {.self = n->uuid,
+                                .data_dir = n->data_dir[0] ? n->data_dir : NULL,
+                                .log = o->log,
+                                .ask = on_ask,
+                                .join = on_join,
+                                .reset = on_reset,
+                                .ask_user = n};
     enum divan_code rc = choose_uuid(n, err);
     if (!rc && !(n->engine = engine_new(n->loop, NULL, o->log, err))) rc = err->code;
+    if (!rc && !(n->orders = orders_new(n->engine, o->log, on_order_result, n))) rc = err_oom(err);
     rest.engine = n->engine;
     if (!rc && !(n->rest = rest_new(n->loop, &rest, err))) rc = err->code;
     if (!rc) rc = listen_all(n, NULL, err);
@@ -223,10 +292,103 @@ static enum divan_code start_parts(struct node *n, const struct node_options *o,
                                 .self = &n->self,
                                 .log = o->log,
                                 .on_doc = on_doc,
+                                .on_order = on_order,
                                 .user = n};
     describe(n, o);
+    n->own_ports = n->self.ports;
     n->uplink = uplink_new(n->loop, &up, err);
     return n->uplink ? DIVAN_OK : err->code;
+}
+
+/* Who asks goes before who answers. */
+static void stop_parts(struct node *n)
+{
+    uplink_free(n->uplink);
+    orders_free(n->orders);
+    rest_free(n->rest);
+    manager_free(n->own);
+    engine_free(n->engine);
+    secure_fini(&n->secure);
+    io_timer_stop(&n->reapply);
+    doc_release(n->applied);
+    doc_release(n->doc);
+    n->uplink = NULL, n->orders = NULL, n->rest = NULL, n->own = NULL, n->engine = NULL;
+    n->applied = n->doc = NULL;
+}
+
+/* ---------------------------------------------------------------- changing clusters: everything begins anew */
+
+static const char *in_data_dir(const struct node *n, const char *name, char out[1200])
+{
+    snprintf(out, 1200, "%s/%s", n->data_dir, name);
+    return out;
+}
+
+/* With a folder the node finds the manager it joined after a restart, too. */
+static void take_link_file(struct node *n)
+{
+    char path[1200], line[300] = "";
+    FILE *f = n->data_dir[0] && !n->options.manager_host && !n->options.manager
+                  ? fopen(in_data_dir(n, "manager.link", path), "re")
+                  : NULL;
+    unsigned port = 0;
+    if (f && fgets(line, sizeof line, f) && sscanf(line, "%63s %u %129s", n->link_host, &port, n->link_token) == 3) {
+        n->options.manager_host = n->link_host;
+        n->options.manager_port = (uint16_t)port;
+        n->options.manager_token = n->link_token;
+    }
+    if (f) fclose(f);
+}
+
+static void write_link_file(struct node *n)
+{
+    char path[1200];
+    in_data_dir(n, "manager.link", path);
+    if (!n->data_dir[0]) return;
+    if (!n->options.manager_host) {
+        unlink(path);
+        return;
+    }
+    FILE *f = fopen(path, "we");
+    bool written = f && fprintf(f, "%s %u %s\n", n->link_host, n->options.manager_port, n->link_token) > 0;
+    if (f && fclose(f)) written = false;
+    if (!written) LOG_E(n->log, "%s cannot be written: after a restart the node will not find its cluster", path);
+}
+
+/* What its own manager knew, and what its buckets held, is of a cluster it is not in any more. */
+static void forget(struct node *n)
+{
+    static const char *const files[] = {"manager.sqlite", "manager.sqlite-wal", "manager.sqlite-shm"};
+    char path[1200];
+    for (size_t i = 0; n->applied && i < n->applied->bucket_count; i++)
+        engine_bucket_drop(n->engine, n->applied->buckets[i].name, NULL);
+    stop_parts(n);
+    for (size_t i = 0; n->data_dir[0] && i < sizeof files / sizeof *files; i++) unlink(in_data_dir(n, files[i], path));
+}
+
+static void change(void *user)
+{
+    enum { AGAIN_MS = 500 };
+    struct node *n = user;
+    struct divan_error err = {0};
+    if (n->engine) {
+        if (n->leaving) n->options.manager_host = NULL, n->options.manager = NULL;
+        LOG_I(n->log, n->leaving ? "the node leaves its cluster" : "the node joins a cluster");
+        if (n->uplink) uplink_drain(n->uplink);
+        forget(n);
+        n->options.setup = NULL;
+        n->options.data_dir = n->data_dir[0] ? n->data_dir : NULL;
+        write_link_file(n);
+        memset(n->self.ports.tls, 0, sizeof n->self.ports.tls);
+    }
+    if (start_parts(n, &n->options, &err)) {
+        LOG_E(n->log, "the node cannot start anew, and tries again: %s", err.message);
+        stop_parts(n);
+        io_timer_start(&n->change, io_now_ns(n->loop) + AGAIN_MS * NS_PER_MS);
+        return;
+    }
+    n->leaving = n->joining = false;
+    n->introduced_again = false;
 }
 
 struct node *node_start(struct io_loop *loop, const struct node_options *o, void (*ready)(void *user), void *user,
@@ -244,26 +406,21 @@ struct node *node_start(struct io_loop *loop, const struct node_options *o, void
     n->ready = ready;
     n->ready_user = user;
     io_timer_init(&n->reapply, loop, apply_now, n);
+    io_timer_init(&n->change, loop, change, n);
     n->options = *o;
     text_copy(n->data_dir, sizeof n->data_dir, o->data_dir ? o->data_dir : "");
     choose_host(n, o);
-    if (start_parts(n, o, err) == DIVAN_OK) return n;
+    take_link_file(n);
+    if (start_parts(n, &n->options, err) == DIVAN_OK) return n;
     node_stop(n);
     return NULL;
 }
 
-/* Who asks goes before who answers. */
 void node_stop(struct node *n)
 {
     if (!n) return;
-    uplink_free(n->uplink);
-    rest_free(n->rest);
-    manager_free(n->own);
-    engine_free(n->engine);
-    secure_fini(&n->secure);
-    io_timer_stop(&n->reapply);
-    doc_release(n->applied);
-    doc_release(n->doc);
+    stop_parts(n);
+    io_timer_stop(&n->change);
     mem_free(n);
 }
 

@@ -25,7 +25,7 @@ struct uplink {
     uint64_t next_id;
     unsigned retry_ms;
     bool up; /* a document came since the link was made */
-    struct io_timer retry, tick;
+    struct io_timer retry, tick, alive;
 };
 
 /* ---------------------------------------------------------------- questions */
@@ -86,6 +86,11 @@ bool uplink_ask(struct uplink *u, const struct manager_request *request, manager
     return true;
 }
 
+void uplink_drain(struct uplink *u)
+{
+    for (struct link *l; (l = list_first(&u->questions));) answer_away(container_of(l, struct question, questions));
+}
+
 /* ---------------------------------------------------------------- messages */
 
 static void away(struct uplink *u)
@@ -130,6 +135,24 @@ static void take_document(struct uplink *u, struct divan_bytes json)
     doc_release(d);
 }
 
+static void say_alive(void *user)
+{
+    struct uplink *u = user;
+    struct buf text = {.limit = 256};
+    io_timer_start(&u->alive, io_now_ns(u->loop) + LINK_ALIVE_MS * NS_PER_MS);
+    link_put_alive(&text);
+    if (u->up && u->channel && !text.failed) channel_send(u->channel, buf_view(&text));
+    buf_fini(&text);
+}
+
+void uplink_result(struct uplink *u, const struct order_result *r)
+{
+    struct buf text = {.limit = CHANNEL_MESSAGE_MAX};
+    link_put_result(&text, r);
+    if (u->channel && !text.failed) channel_send(u->channel, buf_view(&text));
+    buf_fini(&text);
+}
+
 static void take_reply(struct uplink *u, const struct link_message *m)
 {
     list_each(&u->questions, it)
@@ -151,6 +174,7 @@ static void on_message(void *user, struct divan_bytes text)
         away(u);
     } else if (m.type == LINK_DOCUMENT) take_document(u, m.document);
     else if (m.type == LINK_REPLY) take_reply(u, &m);
+    else if (m.type == LINK_ORDER && u->o.on_order && u->up) u->o.on_order(u->o.user, &m.order);
     else if (m.type == LINK_REFUSED) LOG_E(u->o.log, "the manager refuses this node: %s", m.why);
     link_message_fini(&m);
 }
@@ -215,10 +239,11 @@ struct uplink *uplink_new(struct io_loop *loop, const struct uplink_options *o, 
     list_init(&u->questions);
     io_timer_init(&u->retry, loop, connect_now, u);
     io_timer_init(&u->tick, loop, on_tick, u);
+    io_timer_init(&u->alive, loop, say_alive, u);
     if (!o->manager && !io_addr_parse(&u->addr, o->host ? o->host : "", o->port))
         err_set(err, DIVAN_ERR_INVALID_ARGUMENT, "the manager is at a numeric address, not at \"%s\"",
                 o->host ? o->host : "");
-    else if (!io_timer_start(&u->retry, 0)) err_oom(err);
+    else if (!io_timer_start(&u->retry, 0) || !io_timer_start(&u->alive, 0)) err_oom(err);
     else return u;
     mem_free(u);
     return NULL;
@@ -229,6 +254,7 @@ void uplink_free(struct uplink *u)
     if (!u) return;
     io_timer_stop(&u->retry);
     io_timer_stop(&u->tick);
+    io_timer_stop(&u->alive);
     channel_free(u->channel);
     for (struct link *l; (l = list_take_first(&u->questions));) mem_free(container_of(l, struct question, questions));
     doc_release(u->doc);

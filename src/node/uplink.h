@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "io/io.h"
 #include "manager/manager.h"
+#include "manager/order.h"
 
 struct uplink;
 
@@ -18,6 +19,8 @@ struct uplink_options {
     const struct log *log;
     /** A new document; borrowed for the call. */
     void (*on_doc)(void *user, const struct doc *);
+    /** An order of the manager; uplink_result() answers it. NULL = nobody carries orders out. */
+    void (*on_order)(void *user, const struct order *);
     void *user;
 };
 
@@ -29,6 +32,10 @@ void uplink_free(struct uplink *);
 void uplink_introduce(struct uplink *);
 /** fn runs exactly once, later. false: out of memory. */
 bool uplink_ask(struct uplink *, const struct manager_request *, manager_reply_fn *fn, void *arg);
+/** Answers an order; nothing while the manager is away: it orders again when it is back. */
+void uplink_result(struct uplink *, const struct order_result *);
+/** Answers what is asked with 503, now: the link is about to end for good. */
+void uplink_drain(struct uplink *);
 bool uplink_is_up(const struct uplink *);
 
 #endif

@@ -118,7 +118,7 @@ void render_node_open(struct exchange *x, const struct doc_node *n, const struct
     jw_open(out, NULL, '{');
     jw_str(out, "clusterMembership", doc_membership_name(n->membership));
     jw_str(out, "recoveryType", doc_recovery_name(n->recovery));
-    jw_str(out, "status", "healthy");
+    jw_str(out, "status", n->down ? "unhealthy" : "healthy");
     jw_str(out, "otpNode", n->otp);
     if (self) jw_bool(out, "thisNode", true);
     jw_str(out, "hostname", render_address(x, n, n->ports.plain[SVC_MGMT], at));
@@ -323,12 +323,19 @@ static void put_bucket_names(struct exchange *x, struct buf *out)
 static void put_links(const struct doc *d, struct buf *out)
 {
     long long v = d->revision.rev;
+    static const char *const controllers[] = {"rebalance",  "failOver",  "startGracefulFailover", "reAddNode",
+                                              "reFailOver", "ejectNode", "setRecoveryType",       NULL};
     jw_open(out, "controllers", '{');
-    jw_open(out, "rebalance", '{');
-    jw_printf(out, "uri", "/controller/rebalance?uuid=%s", d->uuid);
+    jw_open(out, "addNode", '{');
+    jw_printf(out, "uri", "/controller/addNodeV2?uuid=%s", d->uuid);
     jw_close(out, '}');
+    for (const char *const *c = controllers; *c; c++) {
+        jw_open(out, *c, '{');
+        jw_printf(out, "uri", "/controller/%s?uuid=%s", *c, d->uuid);
+        jw_close(out, '}');
+    }
     jw_close(out, '}');
-    jw_str(out, "rebalanceStatus", "none");
+    jw_str(out, "rebalanceStatus", doc_is_busy(d) ? "running" : "none");
     jw_str(out, "rebalanceProgressUri", "/pools/default/rebalanceProgress");
     jw_printf(out, "stopRebalanceUri", "/controller/stopRebalance?uuid=%s", d->uuid);
     jw_str(out, "nodeStatusesUri", "/nodeStatuses");
@@ -339,6 +346,27 @@ static void put_links(const struct doc *d, struct buf *out)
     jw_int(out, "minReplicasCount", 0);
     jw_open(out, "tasks", '{');
     jw_printf(out, "uri", "/pools/default/tasks?v=%lld", v);
+    jw_close(out, '}');
+}
+
+static void put_counters(const struct doc_counters *c, struct buf *out)
+{
+    const struct {
+        const char *name;
+        uint32_t n;
+    } counters[] = {
+        {"rebalance_start", c->rebalance_start},
+        {"rebalance_success", c->rebalance_success},
+        {"rebalance_fail", c->rebalance_fail},
+        {"rebalance_stop", c->rebalance_stop},
+        {"failover", c->failover},
+        {"failover_complete", c->failover_complete},
+        {"graceful_failover_start", c->graceful_start},
+        {"graceful_failover_success", c->graceful_success},
+    };
+    jw_open(out, "counters", '{');
+    for (size_t i = 0; i < sizeof counters / sizeof *counters; i++)
+        if (counters[i].n) jw_uint(out, counters[i].name, counters[i].n);
     jw_close(out, '}');
 }
 
@@ -360,10 +388,10 @@ void render_pool(struct exchange *x, bool etag, struct buf *out)
     put_bucket_names(x, out);
     jw_raw(out, "alerts", "[]");
     put_links(d, out);
-    jw_raw(out, "counters", "{}");
+    put_counters(&d->counters, out);
     jw_str(out, "clusterName", d->name);
     jw_str(out, "clusterEncryptionLevel", "none");
-    jw_bool(out, "balanced", true);
+    jw_bool(out, "balanced", doc_is_balanced(d));
     jw_printf(out, "checkPermissionsURI", "/pools/default/checkPermissions?v=%lld", (long long)d->revision.rev);
     render_quotas(d, out);
     render_storage_totals(x, &f, out);

@@ -21,6 +21,10 @@ struct rest_options {
     /** Passes a request to the manager; fn runs exactly once, later, unless the rest is freed first. false: out of memory.
      * A manager that cannot be reached is a reply with status 503. */
     bool (*ask)(void *user, const struct manager_request *, manager_reply_fn *fn, void *arg);
+    /** The node is asked to join the cluster of a manager: NULL = it will, in a moment; else a sentence why not. */
+    const char *(*join)(void *user, const char *host, uint16_t port, const char *token, const char *cluster);
+    /** The node is to leave its cluster and forget everything, in a moment. */
+    void (*reset)(void *user);
     void *ask_user;
 };
 

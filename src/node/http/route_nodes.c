@@ -9,28 +9,6 @@
 
 /* ---- reading */
 
-void get_node_statuses(struct exchange *x)
-{
-    struct buf *out = &x->body;
-    char at[300];
-    size_t active = 0;
-    for (size_t i = 0; i < x->doc->node_count; i++) active += x->doc->nodes[i].membership == DOC_ACTIVE;
-    bool replicated = x->doc->bucket_count == 0;
-    jw_open(out, NULL, '{');
-    for (size_t i = 0; i < x->doc->node_count; i++) {
-        const struct doc_node *n = &x->doc->nodes[i];
-        jw_open(out, render_address(x, n, n->ports.plain[SVC_MGMT], at), '{');
-        jw_str(out, "status", "healthy");
-        jw_bool(out, "gracefulFailoverPossible", replicated && active > 0);
-        jw_str(out, "otpNode", n->otp);
-        jw_bool(out, "dataless", false);
-        jw_int(out, "replication", replicated);
-        jw_close(out, '}');
-    }
-    jw_close(out, '}');
-    x_json(x, 200);
-}
-
 static void put_storage(struct exchange *x, const struct doc_node *n, const struct facts *f, struct buf *out)
 {
     jw_open(out, "availableStorage", '{');

@@ -114,43 +114,9 @@ void get_node_services_stream(struct exchange *x)
 
 /* ---- tasks */
 
-void get_tasks(struct exchange *x)
-{
-    x_json_text(x, 200,
-                "[{\"type\":\"rebalance\",\"subtype\":\"rebalance\",\"status\":\"notRunning\",\"statusIsStale\":false,"
-                "\"masterRequestTimedOut\":false}]");
-}
-
-void get_rebalance_progress(struct exchange *x)
-{
-    x_json_text(x, 200, "{\"status\":\"none\"}");
-}
 void get_pending_retry(struct exchange *x)
 {
     x_json_text(x, 200, "{\"retry_rebalance\":\"not_pending\"}");
-}
-
-void get_terse_cluster_info(struct exchange *x)
-{
-    const struct doc_node *self = x_self(x);
-    struct buf *out = &x->body;
-    if (no_pool(x)) return;
-    jw_open(out, NULL, '{');
-    jw_str(out, "clusterUUID", x->doc->uuid);
-    if (bytes_is(x_field(x, "?all"), "true")) {
-        jw_open(out, "autoFailover", '{');
-        jw_bool(out, "enabled", x->doc->auto_failover.enabled);
-        jw_uint(out, "timeout", x->doc->auto_failover.timeout_s);
-        jw_close(out, '}');
-        jw_open(out, "quotaInfo", '{');
-        render_quotas(x->doc, out);
-        jw_close(out, '}');
-    }
-    jw_str(out, "orchestrator", x->doc->node_count ? x->doc->nodes[0].otp : self ? self->otp : "");
-    jw_bool(out, "isBalanced", true);
-    jw_str(out, "clusterCompatVersion", "7.6");
-    jw_close(out, '}');
-    x_json(x, 200);
 }
 
 /* ---- who am I */

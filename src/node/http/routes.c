@@ -3,6 +3,7 @@
 #define COUNT(table) (sizeof(table) / sizeof *(table))
 
 static const char POOLS_READ[] = "cluster.pools!read";
+static const char POOLS_WRITE[] = "cluster.pools!write";
 static const char NODES_READ[] = "cluster.nodes!read";
 static const char SETTINGS_READ[] = "cluster.settings!read", SETTINGS_WRITE[] = "cluster.settings!write";
 static const char SECURITY_READ[] = "cluster.admin.security!read", SECURITY_WRITE[] = "cluster.admin.security!write";
@@ -35,7 +36,24 @@ const struct route management_routes[] = {
     {"GET", "/", NULL, get_root, NULL},
     {"GET", "/ui/index.html", NULL, get_ui, NULL},
     {"POST", "/clusterInit", SETUP, post_cluster_init, NULL},
-    {"POST", "/controller/rebalance", "cluster.pools!write", NULL, "rebalance"},
+
+    /* who is in the cluster */
+    {"POST", "/controller/rebalance", POOLS_WRITE, NULL, "rebalance"},
+    {"POST", "/controller/stopRebalance", POOLS_WRITE, NULL, "stop_rebalance"},
+    {"POST", "/controller/addNode", POOLS_WRITE, NULL, "add_node"},
+    {"POST", "/controller/addNodeV2", POOLS_WRITE, NULL, "add_node"},
+    {"POST", "/pools/default/serverGroups/*/addNode", POOLS_WRITE, NULL, "add_node"},
+    {"POST", "/controller/ejectNode", POOLS_WRITE, NULL, "eject"},
+    {"POST", "/controller/failOver", POOLS_WRITE, NULL, "fail_over"},
+    {"POST", "/controller/startFailover", POOLS_WRITE, NULL, "start_fail_over"},
+    {"POST", "/controller/startGracefulFailover", POOLS_WRITE, NULL, "graceful_fail_over"},
+    {"POST", "/controller/setRecoveryType", POOLS_WRITE, NULL, "recovery_type"},
+    {"POST", "/controller/reAddNode", POOLS_WRITE, NULL, "re_add"},
+    {"POST", "/controller/reFailOver", POOLS_WRITE, NULL, "re_fail_over"},
+    {"POST", "/controller/hardResetNode", SETUP, post_hard_reset, NULL},
+    {"POST", "/node/controller/doJoinCluster", SETUP, post_do_join, NULL},
+    {"POST", "/divan/join", SETUP, post_join, NULL},
+    {"GET", "/logs/rebalanceReport", "cluster.tasks!read", get_rebalance_report, NULL},
     {"POST", "/controller/changePassword", "", change_password, NULL},
 
     /* nodes */
