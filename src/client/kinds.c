@@ -28,4 +28,5 @@ const struct kind_facts kind_facts[KIND_COUNT] = {
     [KIND_COLLECTION_ID] = {"get_collection_id", OP_GET_COLLECTION_ID, EXTRAS_NONE, true, false, false, false},
     [KIND_OBSERVE] = {"observe", OP_OBSERVE_SEQNO, EXTRAS_NONE, true, false, false, false},
     [KIND_HTTP] = {"http", 0, EXTRAS_NONE, false, false, false, false},
+    [KIND_HTTP_READ] = {"http", 0, EXTRAS_NONE, true, false, false, false},
 };

@@ -114,6 +114,10 @@ static inline void op_retain(struct operation *op)
 /** Any thread. NULL is fine. */
 void op_release(struct operation *op);
 
+static inline bool op_is_http(const struct operation *op)
+{
+    return op->kind == KIND_HTTP || op->kind == KIND_HTTP_READ;
+}
 static inline struct divan_bytes op_key(const struct operation *op)
 {
     return bytes_of(op->key, op->key_len);
