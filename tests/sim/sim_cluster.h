@@ -96,7 +96,8 @@ struct plan_of_world { /* follows from the seed */
     size_t nodes, spares, clients, workers, operations;
     unsigned replicas, vbuckets, value_max;
     uint64_t safety_ns;
-    bool may_lose; /* plain writes may be lost: faults that lose memory are in the schedule */
+    uint32_t timeout_ms; /* of every operation; 0 = various */
+    bool may_lose;       /* plain writes may be lost: faults that lose memory are in the schedule */
 };
 
 enum { HOST_MANAGER, HOST_NODE, HOST_CLIENT = HOST_NODE + WORLD_NODES, HOSTS = HOST_CLIENT + WORLD_CLIENTS };
@@ -132,6 +133,7 @@ enum phase { PHASE_SETUP, PHASE_SAFETY, PHASE_GRACE, PHASE_LIVENESS, PHASE_END }
 
 struct world {
     uint64_t seed;
+    const char *connstr, *bucket, *mechanisms; /* NULL = of the simulated nodes, "b", all */
     struct plan_of_world plan;
     struct schedule schedule;
     struct sim *sim;

@@ -199,6 +199,7 @@ static bool choose_read_back(struct world *w, struct entry *e)
 static uint32_t timeout_of(struct world *w, const struct entry *e)
 {
     static const uint32_t plain[] = {200, 500, 1000, 2500};
+    if (w->plan.timeout_ms) return w->plan.timeout_ms;
     if (w->phase != PHASE_SAFETY) return 2500;
     return e->durability ? 2500 : plain[rng_below(&w->rng, 4)];
 }
@@ -294,10 +295,15 @@ static void on_opened(void *user, const struct divan_error *err)
     if (err) c->open_error = *err;
 }
 
-static void on_log(void *user, enum divan_log_level level, const char *text)
+static void on_log(void *user, int level, const char *text)
 {
     const struct caller *c = user;
     world_say(c->world, "  client %u: %s", c->number, text);
+}
+
+static const char *bucket_name(const struct world *w)
+{
+    return w->bucket ? w->bucket : "b";
 }
 
 static bool make_client(struct world *w, struct caller *c)
@@ -306,16 +312,14 @@ static bool make_client(struct world *w, struct caller *c)
     struct divan_error err;
     struct buf connstr = {.limit = 1024};
     struct divan_cluster_options o = {.username = "u", .password = "password", .log_level = DIVAN_LOG_OFF};
-    if (w->tell) {
-        o.log = on_log;
-        o.log_user = c;
-        o.log_level = DIVAN_LOG_DEBUG;
-    }
-    buf_put_str(&connstr, "couchbase://");
+    if (w->connstr) buf_put_str(&connstr, w->connstr);
+    else buf_put_str(&connstr, "couchbase://");
     for (size_t i = 0; i < w->plan.nodes; i++) buf_printf(&connstr, "%s%s", i ? "," : "", w->members[i].host);
-    buf_put_str(&connstr, "/b");
+    buf_printf(&connstr, "/%s", bucket_name(w));
+    if (w->mechanisms) buf_printf(&connstr, "?allowed_sasl_mechanisms=%s", w->mechanisms);
     enum divan_code rc = client_config_make(&config, buf_text(&connstr), &o, &err);
     buf_fini(&connstr);
+    if (!rc) config.log = (struct log){w->tell ? LOG_DEBUG : LOG_OFF, on_log, c};
     if (!rc) c->client = client_new(c->loop, &config, on_deliver, c, &err);
     return c->client || world_fail(w, "setup", "client: %s", err.message);
 }
@@ -346,7 +350,7 @@ bool load_open(struct world *w)
         while (!c->opened)
             if (!world_step(w, until)) return world_fail(w, "setup", "client %zu never opened", i);
         if (c->open_error.code) return world_fail(w, "setup", "client %zu: %s", i, c->open_error.message);
-        c->collection = collection_of(bucket_find(c->client, "b"), NULL, NULL);
+        c->collection = collection_of(bucket_find(c->client, bucket_name(w)), NULL, NULL);
     }
     return true;
 }
