@@ -20,29 +20,44 @@ static void draw_bar(const struct term *term, size_t width, double part, struct 
     buf_put_str(out, term_style(term, TERM_PLAIN));
 }
 
-void progress_draw(const struct progress *p, uint64_t done, double per_s, struct buf *out)
+/* What is done as a part of 1; below 0 when nobody knows. */
+static double part_of(const struct progress *p, uint64_t done)
+{
+    double part = p->total ? (double)done / (double)p->total : p->part;
+    return part > 1 ? 1 : part;
+}
+
+/* Every part has one width from the beginning to the end, so that the bar does not jump. */
+static void put_counts(const struct progress *p, uint64_t done, double per_s, struct buf *out)
 {
     char rate[24], a[28], b[28];
-    struct buf counts = {.limit = 256};
-    double part = p->total ? (double)done / (double)p->total : 1;
-    if (part > 1) part = 1;
+    double part = part_of(p, done);
     format_count(a, sizeof a, done);
     format_count(b, sizeof b, p->total);
     format_rate(rate, sizeof rate, per_s);
-    /* every part has one width from the beginning to the end, so that the bar does not jump */
-    buf_printf(&counts, " %3.0f %%  %*s of %s  %8s", part * 100, (int)strlen(b), a, b, rate);
+    if (part >= 0) buf_printf(out, " %3.0f %% ", part * 100);
+    if (p->total) buf_printf(out, " %*s of %s  %8s", (int)strlen(b), a, b, rate);
+    else buf_printf(out, " %13s  %8s", a, rate);
+}
+
+void progress_draw(const struct progress *p, uint64_t done, double per_s, struct buf *out)
+{
+    struct buf counts = {.limit = 256};
+    double part = part_of(p, done);
+    put_counts(p, done, per_s, &counts);
     size_t texts = 2 + LABEL_COLUMNS + 1 + counts.len;
     size_t room = (size_t)p->term.columns > texts + 1 ? (size_t)p->term.columns - 1 - texts : 0;
     if (room > BAR_MAX) room = BAR_MAX;
     buf_printf(out, "  %-*s ", LABEL_COLUMNS, p->label);
-    if (room >= BAR_MIN) draw_bar(&p->term, room, part, out);
+    if (room >= BAR_MIN && part >= 0) draw_bar(&p->term, room, part, out);
     buf_put_bytes(out, buf_view(&counts));
     buf_fini(&counts);
 }
 
 void progress_begin(struct progress *p, FILE *out, const struct term *term, const char *label, uint64_t total)
 {
-    *p = (struct progress){.out = out, .term = *term, .label = label, .total = total, .begun_ns = clock_ns()};
+    *p = (struct progress){
+        .out = out, .term = *term, .label = label, .total = total, .part = -1, .begun_ns = clock_ns()};
 }
 
 static void show(struct progress *p, uint64_t done, uint64_t now_ns)
@@ -66,11 +81,18 @@ void progress_update(struct progress *p, uint64_t done)
         if (now_ns - p->drawn_ns >= REDRAW_NS) show(p, done, now_ns);
         return;
     }
-    unsigned quarter = p->total ? (unsigned)(done * 4 / p->total) : 4;
+    double part = part_of(p, done);
+    unsigned quarter = part < 0 ? 4 : (unsigned)(part * 4);
     if (quarter > p->quarters && quarter < 4) {
         p->quarters = quarter;
         show(p, done, now_ns);
     }
+}
+
+void progress_yield(struct progress *p)
+{
+    if (p->term.live && p->drawn) fputs("\r\033[K", p->out);
+    p->drawn_ns = 0; /* the bar comes back with the next update */
 }
 
 void progress_end(struct progress *p, uint64_t done)

@@ -71,20 +71,28 @@ uint32_t value_flags_of(struct divan_bytes value)
     return utf8_valid(value) ? VALUE_FLAGS_UTF8 : VALUE_FLAGS_RAW;
 }
 
+enum value_kind value_kind_of(struct divan_bytes value, uint32_t flags)
+{
+    enum { FORMAT_RAW = 3, FORMAT_UTF8 = 4 };
+    unsigned format = flags >> 24;
+    if (format != FORMAT_RAW && format != FORMAT_UTF8 && is_json(value)) return VALUE_JSON;
+    return format != FORMAT_RAW && utf8_valid(value) ? VALUE_TEXT : VALUE_BINARY;
+}
+
 void value_show(struct buf *out, struct divan_bytes value, uint32_t flags)
 {
-    enum { FORMAT_JSON = 2, FORMAT_RAW = 3, FORMAT_UTF8 = 4 };
-    unsigned format = flags >> 24;
-    bool text = format == FORMAT_RAW || format == FORMAT_UTF8;
-    if (!text && is_json(value)) {
+    struct buf encoded = {.limit = 128 << 20};
+    switch (value_kind_of(value, flags)) {
+    case VALUE_JSON:
         jw_str(out, "format", "json");
         jw_key(out, "value");
         json_put_compact(out, value);
-    } else if (format != FORMAT_RAW && utf8_valid(value)) {
+        break;
+    case VALUE_TEXT:
         jw_str(out, "format", "text");
         jw_bytes(out, "value", value);
-    } else {
-        struct buf encoded = {.limit = 128 << 20};
+        break;
+    case VALUE_BINARY:
         base64_encode(value, &encoded);
         jw_str(out, "format", "base64");
         jw_bytes(out, "value_base64", buf_view(&encoded));

@@ -22,8 +22,12 @@ bool utf8_valid(struct divan_bytes text);
 /** JSON, else UTF-8 text, else raw. */
 uint32_t value_flags_of(struct divan_bytes value);
 
-/** Members "format" and "value" (JSON or text), or "value_base64": told from the flags where they speak and from the bytes
- * where they do not, so that the output is always valid JSON. */
+enum value_kind { VALUE_JSON, VALUE_TEXT, VALUE_BINARY };
+/** What a value can be shown as: told from the flags where they speak and from the bytes where they do not, so that JSON
+ * is valid and text is UTF-8. */
+enum value_kind value_kind_of(struct divan_bytes value, uint32_t flags);
+
+/** Members "format" and "value" (JSON or text), or "value_base64", by the kind: the output is always valid JSON. */
 void value_show(struct buf *out, struct divan_bytes value, uint32_t flags);
 
 #endif
