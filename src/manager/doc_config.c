@@ -9,9 +9,15 @@
 /* Only what this cluster really does; clients switch features on by it. */
 static const char *const capabilities[] = {"collections",
                                            "durableWrite",
+                                           "tombstonedUserXAttrs",
+                                           "subdoc.ReplaceBodyWithXattr",
+                                           "subdoc.DocumentMacroSupport",
+                                           "subdoc.ReviveDocument",
                                            "preserveExpiry",
                                            "querySystemCollection",
                                            "mobileSystemCollection",
+                                           "subdoc.ReplicaRead",
+                                           "rangeScan",
                                            "dcp",
                                            "cbhello",
                                            "touch",
@@ -19,6 +25,8 @@ static const char *const capabilities[] = {"collections",
                                            "nodesExt",
                                            "xattr",
                                            NULL};
+/* What the server has for persistent buckets alone. */
+static const char *const persistent_only[] = {"rangeScan", NULL};
 static const char *const memcached_capabilities[] = {"cbhello", "nodesExt", NULL};
 
 static const char cluster_capabilities[] =
@@ -209,6 +217,13 @@ static void put_path_name(const char *name, struct buf *out)
         else buf_u8(out, (uint8_t)*name);
 }
 
+static bool has_capability(const struct doc_bucket *b, const char *name)
+{
+    for (const char *const *c = persistent_only; b->type != DOC_COUCHBASE && *c; c++)
+        if (strcmp(*c, name) == 0) return false;
+    return true;
+}
+
 static void put_uri(const char *key, const char *base, const struct doc_bucket *b, struct buf *out)
 {
     jw_key(out, key);
@@ -230,7 +245,8 @@ void doc_put_bucket_head(const struct doc_bucket *b, struct buf *out)
     if (!memcached && b->map.vbuckets) jw_uint(out, "numVBuckets", b->map.vbuckets);
     jw_str(out, "bucketCapabilitiesVer", "");
     jw_open(out, "bucketCapabilities", '[');
-    for (const char *const *c = memcached ? memcached_capabilities : capabilities; *c; c++) jw_str(out, NULL, *c);
+    for (const char *const *c = memcached ? memcached_capabilities : capabilities; *c; c++)
+        if (memcached || has_capability(b, *c)) jw_str(out, NULL, *c);
     jw_close(out, ']');
     if (memcached) return;
     jw_printf(out, "collectionsManifestUid", "%" PRIx64, b->manifest.uid);
