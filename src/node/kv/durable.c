@@ -214,13 +214,13 @@ bool vbucket_commit(struct vbucket *v, struct item *p, uint64_t seqno, const str
     (void)t;
     struct kv_key key = item_key(p);
     struct item *old = vbucket_find(v, &key, p->hash);
-    uint64_t prepared = p->seqno;
+    uint64_t prepared = p->seqno, back = vbucket_back(v, old);
     if (!old && !vbucket_make_slot(v)) return false;
     struct item *i = take_block(v, p);
     if (!i) return false;
     i->state &= ITEM_DELETED | ITEM_EXPIRED | ITEM_SHALLOW;
     complete(v, i, seqno);
-    i->previous_ago = old ? seqno_distance(old->seqno, i->seqno) : 0;
+    i->back_ago = back ? seqno_distance(back, i->seqno) : 0;
     struct collection *c = manifest_find(&v->store->manifest, i->collection);
     if (c && c->high_seqno < i->seqno) c->high_seqno = i->seqno;
     vbucket_place(v, old, i);

@@ -38,7 +38,7 @@ struct item {
     uint32_t flags, value_len, collection;
     uint32_t hash;
     uint32_t prepared_ago; /* durable writes: its prepare was so many seqnos before; 0 = none, or too long ago */
-    uint32_t previous_ago; /* so was what it replaced; 0 = nothing, UINT32_MAX = too long ago to know */
+    uint32_t back_ago;     /* see vbucket_back(); 0 = there was nothing before, UINT32_MAX = too long ago to know */
     uint8_t key_len, datatype, state;
     uint8_t level;   /* of durability, with prepared_ago or ITEM_PREPARED */
     uint8_t bytes[]; /* key, value */

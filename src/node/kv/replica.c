@@ -97,14 +97,16 @@ static struct item *last_of(const struct vbucket *v)
     return list_empty(&v->order) ? NULL : container_of(v->order.head.prev, struct item, order);
 }
 
-/* How far back the removal of an item leads: behind what it replaced, or behind the prepare it was. */
-static uint64_t needed(const struct item *i, uint64_t to)
+/* From where the stream must go on when an item behind `to` is taken away. */
+static uint64_t resume_for(const struct vbucket *v, const struct item *i, uint64_t to)
 {
-    if (i->previous_ago == UINT32_MAX || i->prepared_ago == UINT32_MAX) return 0;
-    if (i->state & ITEM_GHOST) return to;
-    if (i->previous_ago && i->seqno - i->previous_ago <= to) to = i->seqno - i->previous_ago - 1;
-    if (i->prepared_ago && i->seqno - i->prepared_ago <= to) to = i->seqno - i->prepared_ago - 1;
-    return to;
+    uint64_t resume = to, back = i->seqno - i->back_ago, prepared = i->seqno - i->prepared_ago;
+    if (i->state & ITEM_APART) back = i->seqno;
+    if (i->back_ago == UINT32_MAX) return 0;
+    if (to < v->anchor && i->back_ago && back > to) return 0; /* the state at `to` was forgotten */
+    if (i->back_ago && back <= to) resume = back - 1;
+    if (i->prepared_ago && prepared <= resume) resume = prepared - 1;
+    return resume;
 }
 
 static void mark_unlink(struct vbucket *v, const struct item *i)
@@ -135,17 +137,22 @@ static void take_back(struct vbucket *v, struct item *i)
 uint64_t replica_rollback(struct vbucket *v, uint64_t to)
 {
     order_break(v, false);
-    if (to < v->purge_seqno) to = 0;
-    for (struct item *i = last_of(v); i && i->seqno > to; i = last_of(v)) {
-        to = needed(i, to);
-        if (to < v->purge_seqno) to = 0;
-        take_back(v, i);
+    uint64_t resume = to < v->purge_seqno ? 0 : to;
+    for (struct link *l = v->order.head.prev; resume && l != &v->order.head; l = l->prev) {
+        const struct item *i = container_of(l, struct item, order);
+        if (i->seqno <= to) break;
+        uint64_t needed = i->state & ITEM_GHOST ? to : resume_for(v, i, to);
+        if (needed < resume) resume = needed;
     }
+    to = resume;
+    for (struct item *i = last_of(v); i && i->seqno > to; i = last_of(v)) take_back(v, i);
     if (!to) v->purge_seqno = 0;
     v->high_seqno = to;
     if (v->high_prepared_seqno > to) v->high_prepared_seqno = to;
     if (v->high_completed_seqno > to) v->high_completed_seqno = to;
     v->snapshot_start = v->snapshot_end = to;
+    if (v->anchor > to) v->anchor = to;
+    if (v->next_anchor > to) v->next_anchor = to;
     return to;
 }
 

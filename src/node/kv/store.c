@@ -4,7 +4,7 @@
 #include "base/error.h"
 #include "wire/frame.h"
 
-enum { ITEM_OVERHEAD = 24 /* the allocator's head and the slot of the table */, FIRST_SLOTS = 8 };
+enum { ITEM_OVERHEAD = 24 /* the allocator's head and the slot of the table */, FIRST_SLOTS = 8, ANCHOR_S = 10 };
 
 /* ---- hashing: two rounds of multiply and fold per 16 bytes; seeded, so that a client cannot aim at one chain */
 
@@ -97,6 +97,7 @@ static void reset(struct vbucket *v)
     v->failover_count = 0;
     v->high_seqno = v->purge_seqno = v->max_cas = v->max_deleted_revision = 0;
     v->high_prepared_seqno = v->high_completed_seqno = v->snapshot_start = v->snapshot_end = 0;
+    v->anchor = v->next_anchor = 0;
     v->handing_over = false;
 }
 
@@ -143,7 +144,7 @@ void store_flush(struct store *s, struct rng *r)
         if (v->mode == VBUCKET_ABSENT) continue;
         drop_items(v);
         v->high_seqno = v->purge_seqno = v->max_deleted_revision = v->high_prepared_seqno = v->high_completed_seqno = 0;
-        v->snapshot_start = v->snapshot_end = 0;
+        v->snapshot_start = v->snapshot_end = v->anchor = v->next_anchor = 0;
         /* The log keeps its memory: a flush must not fail halfway. */
         if (v->failover_count) v->failover[0] = (struct failover_entry){new_uuid(r), 0}, v->failover_count = 1;
     }
@@ -333,8 +334,24 @@ uint32_t seqno_distance(uint64_t from, uint64_t to)
     return to - from < UINT32_MAX ? (uint32_t)(to - from) : UINT32_MAX;
 }
 
+uint64_t vbucket_back(const struct vbucket *v, const struct item *old)
+{
+    if (!old) return 0;
+    if (old->seqno <= v->anchor || !old->back_ago) return old->seqno;
+    return old->back_ago == UINT32_MAX ? 1 : old->seqno - old->back_ago;
+}
+
+static void move_anchor(struct vbucket *v, const struct kv_clock *t)
+{
+    if (t->wall_s - v->anchored_s < ANCHOR_S) return;
+    v->anchor = v->next_anchor;
+    v->next_anchor = v->high_seqno;
+    v->anchored_s = t->wall_s;
+}
+
 void vbucket_stamp(struct vbucket *v, struct item *i, const struct item_change *change, const struct kv_clock *t)
 {
+    move_anchor(v, t);
     bool at_once = change->prepared && !change->seqno && !(i->state & ITEM_PREPARED);
     if (at_once) v->high_prepared_seqno = v->high_completed_seqno = ++v->high_seqno;
     i->prepared_ago = at_once;
@@ -415,7 +432,7 @@ struct item *vbucket_write(struct vbucket *v, struct item *old, const struct kv_
     bool in_place = old && old->value_len == change->value.len && !order_shows(v, old);
     struct item *i = in_place ? old : item_new(key, hash, change->value.len);
     if (!i) return NULL;
-    uint64_t before = old ? old->seqno : 0;
+    uint64_t back = vbucket_back(v, old);
     i->revision = change->revision ? change->revision : (old ? old->revision : v->max_deleted_revision) + 1;
     if (in_place) {
         rewrite(v, i, change, t);
@@ -423,7 +440,7 @@ struct item *vbucket_write(struct vbucket *v, struct item *old, const struct kv_
         item_set_content(i, change);
         vbucket_stamp(v, i, change, t);
     }
-    i->previous_ago = before ? seqno_distance(before, i->seqno) : 0;
+    i->back_ago = back ? seqno_distance(back, i->seqno) : 0;
     if (in_place) order_append(v, i);
     else vbucket_place(v, old, i);
     return i;
@@ -447,11 +464,11 @@ static void move_to_end(struct vbucket *v, struct item *i)
 void vbucket_restamp(struct vbucket *v, struct item *i, const struct kv_clock *t)
 {
     static const struct item_change nothing = {0};
-    uint64_t before = i->seqno;
+    uint64_t back = vbucket_back(v, i);
     move_to_end(v, i);
     i->revision++;
     vbucket_stamp(v, i, &nothing, t);
-    i->previous_ago = seqno_distance(before, i->seqno);
+    i->back_ago = seqno_distance(back, i->seqno);
     order_append(v, i);
 }
 

@@ -41,6 +41,9 @@ struct vbucket {
     struct list held;                      /* who waits for them (dcp/held.c) */
     uint64_t inherited_seqno; /* prepares up to here were made before this node became active: they are decided anew */
     bool handing_over;        /* about to leave: no new durable writes */
+    /* For rolling back: the seqnos it had some 10 to 20 s ago, and up to 10 s ago since `anchored_s`. */
+    uint64_t anchor, next_anchor;
+    uint32_t anchored_s;
     struct item_lock *locks;
     struct failover_entry *failover; /* newest first */
     uint8_t failover_count;

@@ -11,6 +11,10 @@ void item_set_content(struct item *, const struct item_change *);
 size_t item_bytes(const struct item *); /**< in the accounts */
 /** CAS and seqno of a change (their zeros mean the next); counts neither. */
 void vbucket_stamp(struct vbucket *, struct item *, const struct item_change *, const struct kv_clock *);
+/** How far rolling back must go to have again what a change of `old` (NULL = nothing) takes away: not the seqno of old
+ * itself, which may be newer than where one goes back to, but that of what was there at the vBucket's anchor. Whatever was
+ * the state of the document at any seqno from the anchor on, its seqno is not below that. 0 = nothing was there. */
+uint64_t vbucket_back(const struct vbucket *, const struct item *old);
 /** So many seqnos lie between; UINT32_MAX = more than that. */
 uint32_t seqno_distance(uint64_t from, uint64_t to);
 /** Puts a new item in the place of old (may be NULL), in table, accounts and order; old is gone. There must be a slot. */
