@@ -107,7 +107,7 @@ static void set_row(struct doc *d, struct doc_vbmap *m, uint8_t row)
 }
 
 /* The map from before a failover, when exactly those nodes are to be there again. */
-static bool take_last(const struct doc *d, const struct doc_bucket *b, int16_t *out)
+static bool take_last(const struct doc *d, const struct doc_bucket *b, const bool *keep, int16_t *out)
 {
     const struct doc_vbmap *last = &b->last, *m = &b->map;
     if (!d->task.delta_count || !last->entries || last->vbuckets != m->vbuckets || last->row != m->row ||
@@ -117,7 +117,7 @@ static bool take_last(const struct doc *d, const struct doc_bucket *b, int16_t *
         if (!listed(d->task.keep, d->task.keep_count, last->servers[s])) return false;
     for (size_t i = 0; i < (size_t)m->vbuckets * m->row; i++)
         out[i] = (int16_t)(last->entries[i] < 0 ? -1 : doc_server_of(m, last->servers[last->entries[i]]));
-    return true;
+    return vbplan_balanced(&(struct vbplan){m->vbuckets, m->row, m->server_count, keep, NULL, out});
 }
 
 static bool plan_bucket(const struct doc *d, const struct doc_bucket *b, int16_t *out)
@@ -137,7 +137,7 @@ static bool plan_bucket(const struct doc *d, const struct doc_bucket *b, int16_t
         vbplan_graceful(m->entries, m->vbuckets, m->row, gone, out);
         return true;
     }
-    return take_last(d, b, out) || vbplan_target(&p, out);
+    return take_last(d, b, keep, out) || vbplan_target(&p, out);
 }
 
 static bool row_differs(const struct doc_vbmap *m, unsigned v)

@@ -113,11 +113,10 @@ static void mark(const struct doc_vbmap *m, const char *const *uuids, size_t cou
     for (size_t s = 0; s < m->server_count && s < NODES_MAX; s++) gone[s] = is_named(m->servers[s], uuids, count);
 }
 
-/* The map from before, for a recovery; one in the middle of a rebalance is no aim. */
-static void remember(struct doc *d, struct doc_bucket *b)
+void failover_remember(struct doc *d, struct doc_bucket *b)
 {
     size_t entries = (size_t)b->map.vbuckets * b->map.row;
-    if (b->map.forward) return;
+    if (b->map.forward || !b->map.entries) return;
     b->last = b->map;
     b->last.moving = NULL;
     b->last.servers = NULL, b->last.server_count = 0;
@@ -146,7 +145,8 @@ static void fail_bucket(struct doc *d, struct doc_bucket *b, const char *const *
     if (!m->entries) return;
     mark(m, uuids, count, gone);
     struct failover f = {.gone = gone, .figures = figures, .demote = demote};
-    if (!demote) remember(d, b);
+    bool graceful = doc_is_busy(d) && d->task.kind == DOC_TASK_GRACEFUL; /* kept when it began */
+    if (!demote && !graceful) failover_remember(d, b);
     for (unsigned v = 0; v < m->vbuckets; v++) {
         int16_t row[8];
         failover_row(m, v, &f, row);

@@ -29,6 +29,9 @@ void failover_row(const struct doc_vbmap *m, unsigned v, const struct failover *
 void failover_nodes(struct doc *d, const char *const *uuids, size_t count, struct copy_figures *const *figures,
                     bool demote);
 
+/** Keeps the map of a bucket as where a recovery leads; one in the middle of a rebalance is no aim, and is not kept. */
+void failover_remember(struct doc *, struct doc_bucket *);
+
 /** Whether every vBucket keeps a copy on a node that is neither named nor down; *bucket (may be NULL) tells where not. */
 bool failover_keeps_all(const struct doc *, const char *const *uuids, size_t count, const struct doc_bucket **bucket);
 /** Whether every vBucket keeps a majority of its chain. */

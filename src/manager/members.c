@@ -154,6 +154,7 @@ static void take_hello(struct member *m, const struct link_message *msg, const s
     channel_trust(m->channel);
     if (!again) drop_older_links(m);
     health_heard(mg, m->uuid);
+    if (again && !doc_find_node(mg->doc, m->uuid)) return; /* it left, and has not heard of it yet */
     if (again || !came_back_empty(mg->doc, said)) {
         welcome(m, msg->node);
         return;

@@ -280,6 +280,7 @@ void plan_graceful_fail_over(struct plan *p)
     for (size_t i = 0; i < p->doc->node_count; i++)
         if (p->doc->nodes[i].membership == DOC_ACTIVE && !has(&names, &p->doc->nodes[i])) add(&keep, &p->doc->nodes[i]);
     begin_task(p, DOC_TASK_GRACEFUL);
+    for (size_t i = 0; i < p->doc->bucket_count; i++) failover_remember(p->doc, &p->doc->buckets[i]);
     set_list(p, &p->doc->task.keep, &p->doc->task.keep_count, &keep);
     set_list(p, &p->doc->task.fail, &p->doc->task.fail_count, &names);
     p->doc->counters.graceful_start++;

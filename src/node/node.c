@@ -219,11 +219,11 @@ static void on_doc(void *user, const struct doc *d)
     struct divan_error err = {0};
     n->doc = doc_retain(d);
     if (open_tls(n, n->doc, &err)) LOG_E(n->log, "the node does without TLS: %s", err.message);
-    if (!ports_are_known(n) && !n->introduced_again) {
+    bool member = doc_find_node(n->doc, n->uuid) != NULL;
+    if (member && !ports_are_known(n) && !n->introduced_again) {
         n->introduced_again = true; /* once: should the manager not take it, the rest works all the same */
         uplink_introduce(n->uplink);
     } else n->introduced_again = false;
-    bool member = doc_find_node(n->doc, n->uuid) != NULL;
     if (before) apply_flushes(n->engine, before, n->doc);
     apply_now(n);
     rest_set_doc(n->rest, n->doc);
