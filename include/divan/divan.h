@@ -54,12 +54,16 @@ struct divan_cluster_options {
     enum divan_log_level log_level; /**< 0 = from the environment variable DIVAN_LOG (error..trace), else off */
     uint32_t max_in_flight;         /**< operations; 0 = 65536; beyond: DIVAN_ERR_OVERLOADED */
     size_t max_in_flight_bytes;     /**< 0 = 256 MiB */
+    /** couchbases:// only: PEM file with the certificates to trust, instead of the string's trust_certificate; without
+     * both those of the operating system. */
+    const char *ca_file;
 };
 
 /** Connects: resolves the seeds, authenticates and learns the cluster map. Blocks until that is done or
  * open_timeout_ms is over. connstr: "couchbase://host1,host2:port/bucket?option=value"; a bucket named there is opened
  * too. *out is written only on DIVAN_OK and is closed with divan_cluster_close(). err may be NULL.
  * Errors: DIVAN_ERR_CONNSTR_*, DIVAN_ERR_OPTION_*, NAME_NOT_RESOLVED, UNREACHABLE, HANDSHAKE_FAILED, TLS_EXPECTED,
+ * TLS_NOT_OFFERED, TLS_CERTIFICATE, FILE_READ (ca_file),
  * AUTHENTICATION_FAILURE, BUCKET_NOT_FOUND, UNAMBIGUOUS_TIMEOUT, OUT_OF_MEMORY. A cause that retrying cannot
  * remove is reported at once. */
 DIVAN_API enum divan_code divan_cluster_open_versioned(uint32_t api_version, divan_cluster **out, const char *connstr,

@@ -20,6 +20,8 @@ const struct opt_row connect_rows[] = {
         .env = "DIVAN_SCOPE CB_SCOPE"),
     OPT(struct connect_args, collection, "collection", 0, OPT_TEXT, "NAME", "the collection", .preset = "_default",
         .env = "DIVAN_COLLECTION CB_COLLECTION"),
+    OPT(struct connect_args, ca, "ca", 0, OPT_TEXT, "FILE",
+        "PEM file with the certificates to trust; with couchbases://", .env = "DIVAN_CA"),
     OPT(struct connect_args, dir, "dir", 0, OPT_TEXT, "FOLDER", "state folder of the local cluster to look at",
         .env = "DIVAN_DIR"),
     {0},
@@ -114,6 +116,7 @@ enum divan_code connection_open(const struct connect_args *args, uint32_t timeou
     const struct divan_cluster_options options = {
         .username = out->target.username,
         .password = out->target.password,
+        .ca_file = args->ca,
         .open_timeout_ms = timeout_ms,
         .kv_timeout_ms = timeout_ms,
         .kv_durable_timeout_ms = timeout_ms,

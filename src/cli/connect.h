@@ -8,7 +8,7 @@
 #include "cli/options.h"
 
 struct connect_args {
-    const char *connstr, *username, *password, *bucket, *scope, *collection, *dir;
+    const char *connstr, *username, *password, *bucket, *scope, *collection, *dir, *ca;
 };
 extern const struct opt_row connect_rows[]; /* the group "Connection" over a struct connect_args */
 

@@ -192,6 +192,8 @@ static int weight_of(const struct divan_error *err)
     case DIVAN_ERR_BUCKET_NOT_FOUND:
         return 3;
     case DIVAN_ERR_TLS_EXPECTED:
+    case DIVAN_ERR_TLS_NOT_OFFERED:
+    case DIVAN_ERR_TLS_CERTIFICATE:
         return 2;
     case DIVAN_ERR_UNREACHABLE:
     case DIVAN_ERR_NAME_NOT_RESOLVED:

@@ -27,6 +27,7 @@ void client_config_fini(struct client_config *config)
     mem_free(config->bucket);
     mem_free(config->username);
     free_secret(config->password);
+    io_tls_release(config->tls_context);
     options_fini(&config->options);
     memset(config, 0, sizeof *config);
 }
@@ -67,9 +68,7 @@ static enum divan_code take_connstr(struct client_config *config, const char *te
     enum divan_code rc = connstr_parse(text, &cs, err);
     if (!rc) rc = connstr_check_seeds(&cs, err);
     if (!rc) rc = options_from_connstr(&config->options, &cs, err);
-    if (!rc && cs.tls)
-        rc = err_set(err, DIVAN_ERR_FEATURE_NOT_AVAILABLE,
-                     "this build does not speak TLS yet: use couchbase:// and the plain ports");
+    config->tls = cs.tls;
     if (!rc) rc = take_seeds(config, &cs, err);
     if (!rc) rc = take_srv_name(config, &cs, err);
     if (!rc && cs.bucket) {
@@ -118,7 +117,7 @@ static enum divan_code take_mechanisms(struct client_config *config, struct diva
 {
     const char *list = config->options.allowed_sasl_mechanisms;
     unsigned scram = 1u << SASL_SCRAM_SHA1 | 1u << SASL_SCRAM_SHA256 | 1u << SASL_SCRAM_SHA512;
-    config->mechanisms = scram;
+    config->mechanisms = config->tls ? scram | 1u << SASL_PLAIN : scram;
     if (!list || !*list) return DIVAN_OK;
     config->mechanisms = 0;
     for (const char *at = list; *at;) {
@@ -135,6 +134,28 @@ static enum divan_code take_mechanisms(struct client_config *config, struct diva
     }
     if (config->mechanisms) return DIVAN_OK;
     return err_set(err, DIVAN_ERR_OPTION_NO_VALUE, "allowed_sasl_mechanisms names no mechanism");
+}
+
+/* What is trusted: the file of the program or of the string alone, else what the operating system trusts. */
+static enum divan_code take_tls(struct client_config *config, const struct divan_cluster_options *o,
+                                struct divan_error *err)
+{
+    const struct options *given = &config->options;
+    const char *ca = o->ca_file && *o->ca_file ? o->ca_file : given->trust_certificate;
+    if (!config->tls) {
+        if (o->ca_file && *o->ca_file)
+            return err_set(err, DIVAN_ERR_OPTION_CONFLICT,
+                           "ca_file is given but the connection string does not ask for TLS: use couchbases://");
+        return DIVAN_OK;
+    }
+    const struct io_tls_client_options tls = {
+        .no_verify = given->tls_verify == TLS_VERIFY_NONE,
+        .ca.file = ca,
+        .cert.file = given->certificate_path,
+        .key.file = given->key_path,
+    };
+    config->tls_context = io_tls_client_new(&tls, err);
+    return config->tls_context ? DIVAN_OK : err->code;
 }
 
 static void take_log(struct client_config *config, const struct divan_cluster_options *o)
@@ -168,6 +189,7 @@ static enum divan_code take_program(struct client_config *config, const struct d
                           err);
     if (!rc) rc = take_credentials(config, o, err);
     if (!rc) rc = take_mechanisms(config, err);
+    if (!rc) rc = take_tls(config, o, err);
     return rc;
 }
 

@@ -5,6 +5,7 @@
 #include <divan/divan.h>
 
 #include "base/log.h"
+#include "io/tls.h"
 #include "text/options.h"
 
 struct seed {
@@ -22,13 +23,15 @@ struct client_config {
     unsigned mechanisms;       /* bits 1 << enum sasl_mechanism */
     bool fail_fast;
     bool tls;
+    struct io_tls *tls_context; /* what is trusted; NULL without tls */
     uint32_t open_timeout_ms;
     size_t max_in_flight, max_in_flight_bytes;
     struct log log;
 };
 
 /** Parses and checks everything a program may give. *out is filled on success and belongs to the caller:
- * client_config_fini(). Errors: CONNSTR_*, OPTION_*, CREDENTIALS, TIMEOUT_RANGE, FEATURE_NOT_AVAILABLE, OUT_OF_MEMORY. */
+ * client_config_fini(). Errors: CONNSTR_*, OPTION_*, CREDENTIALS, TIMEOUT_RANGE, FILE_READ and INVALID_ARGUMENT (certificates),
+ * OUT_OF_MEMORY. */
 enum divan_code client_config_make(struct client_config *out, const char *connstr,
                                    const struct divan_cluster_options *options, struct divan_error *err);
 void client_config_fini(struct client_config *config); /**< a zeroed one is fine; wipes the password */

@@ -333,7 +333,8 @@ struct connection *connection_new(struct node *node, const struct io_addr *addr,
     conn->client = c;
     conn->node = node;
     io_timer_init(&conn->timer, c->loop, on_timer, conn);
-    conn->stream = io_connect(c->loop, addr, &handler, conn, err);
+    conn->stream = c->config.tls ? io_connect_tls(c->loop, addr, c->config.tls_context, node->host, &handler, conn, err)
+                                 : io_connect(c->loop, addr, &handler, conn, err);
     uint64_t until = io_now_ns(c->loop) + c->config.options.kv_connect_timeout_ms * NS_PER_MS;
     if (conn->stream && io_timer_start(&conn->timer, until)) return conn;
     if (conn->stream) { /* its memory goes with the stream */

@@ -98,6 +98,7 @@ static bool is_definite(const struct node *node, const struct divan_error *why, 
     switch ((int)why->code) {
     case DIVAN_ERR_AUTHENTICATION_FAILURE:
     case DIVAN_ERR_TLS_EXPECTED:
+    case DIVAN_ERR_TLS_NOT_OFFERED:
     case DIVAN_ERR_FEATURE_NOT_AVAILABLE:
     case DIVAN_ERR_SASL_MECHANISM:
     case DIVAN_ERR_SASL_SERVER_SIGNATURE:
@@ -107,6 +108,7 @@ static bool is_definite(const struct node *node, const struct divan_error *why, 
         return why->server_status != ST_KEY_ENOENT ||
                (node->missing_since_ns && now_ns - node->missing_since_ns >= MISSING_GRACE_MS * NS_PER_MS);
     case DIVAN_ERR_UNREACHABLE:
+    case DIVAN_ERR_TLS_CERTIFICATE: /* one that was replaced comes back with a good one */
     case DIVAN_ERR_NAME_NOT_RESOLVED:
     case DIVAN_ERR_HANDSHAKE_FAILED:
     case DIVAN_ERR_PROTOCOL_ERROR: /* while opening nothing is known of this cluster: the address is most likely wrong */

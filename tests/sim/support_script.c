@@ -442,6 +442,14 @@ struct script *script_new(struct sim *sim, const char *host)
     return s;
 }
 
+void script_listen_tls(struct script *s, uint16_t port, struct io_tls *tls)
+{
+    struct io_addr at;
+    struct divan_error err;
+    assert_true(io_addr_parse(&at, s->host, port));
+    assert_non_null(io_listen_tls(s->loop, &at, tls, on_accept, s, &err));
+}
+
 void script_free(struct script *s)
 {
     free(s);

@@ -12,6 +12,7 @@
 #include "client/client.h"
 #include "client/collections.h"
 #include "io/sim.h"
+#include "io/tls.h"
 #include "wire/frame.h"
 #include "wire/hello.h"
 #include "wire/kv.h"
@@ -79,6 +80,8 @@ struct script {
 };
 
 struct script *script_new(struct sim *sim, const char *host);
+/** Also listens here, with TLS. */
+void script_listen_tls(struct script *s, uint16_t port, struct io_tls *tls);
 void script_free(struct script *s); /**< after sim_free() */
 /** The next data request must contain these words; several calls make a queue. The answer follows with script_reply() and
  * its kin; without one the small store answers. */

@@ -307,10 +307,15 @@ static const struct io_handler handler = {.opened = on_opened, .data = on_data, 
 
 static void dial(struct http_connection *conn)
 {
+    struct client *c = conn->http->client;
     struct divan_error err;
     conn->state = HTTP_DIAL;
-    while (conn->addr_next < conn->addr_count && !conn->stream)
-        conn->stream = io_connect(conn->http->client->loop, &conn->addrs[conn->addr_next++], &handler, conn, &err);
+    while (conn->addr_next < conn->addr_count && !conn->stream) {
+        const struct io_addr *addr = &conn->addrs[conn->addr_next++];
+        conn->stream = c->config.tls
+                           ? io_connect_tls(c->loop, addr, c->config.tls_context, conn->host, &handler, conn, &err)
+                           : io_connect(c->loop, addr, &handler, conn, &err);
+    }
     if (!conn->stream) lose(conn, RETRY_SOCKET_NOT_AVAILABLE, &err);
 }
 
