@@ -18,9 +18,9 @@ static inline struct kv_key kv_key_of(uint32_t collection, const void *data, siz
 }
 
 enum item_state {
-    ITEM_DELETED = 1, /* a tombstone; its value, if any, holds extended attributes only */
-    ITEM_LOCKED = 2,  /* an entry in the vBucket's locks belongs to it (perhaps run out) */
-    ITEM_EXPIRED = 4, /* with ITEM_DELETED: time deleted it, not a client */
+    ITEM_DELETED = 1,   /* a tombstone; its value, if any, holds extended attributes only */
+    ITEM_LOCKED = 2,    /* an entry in the vBucket's locks belongs to it (perhaps run out) */
+    ITEM_EXPIRED = 4,   /* with ITEM_DELETED: time deleted it, not a client */
     ITEM_SHALLOW = 128, /* the body is JSON that sub-document commands need not check again; only for speed */
     /* What lies in the order by seqno alone, not in the table: */
     ITEM_GHOST = 8,     /* was overwritten, but a snapshot that is being read shows it */
