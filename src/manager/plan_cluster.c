@@ -182,14 +182,10 @@ void plan_web(struct plan *p)
 
 static void set_host(struct plan *p, struct doc_node *n, struct divan_bytes host)
 {
-    char otp[300];
-    snprintf(otp, sizeof otp, "ns_1@%.*s", (int)(host.len < 250 ? host.len : 250), (const char *)host.data);
     n->host = doc_text_of(p->doc, host);
     n->named = !bytes_is(host, "127.0.0.1") && !bytes_is(host, "::1") && !bytes_is(host, "localhost");
     n->renamed = true;
-    for (int i = 2; doc_find_otp(p->doc, otp) && doc_find_otp(p->doc, otp) != n; i++)
-        snprintf(otp, sizeof otp, "ns_%d@%.*s", i, (int)(host.len < 250 ? host.len : 250), (const char *)host.data);
-    n->otp = doc_text(p->doc, otp);
+    n->otp = plan_free_otp(p, n->host, n->ports.plain[SVC_MGMT], n);
 }
 
 void plan_rename(struct plan *p)

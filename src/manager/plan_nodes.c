@@ -6,12 +6,16 @@
 
 /* ---- a node introduces itself: the body is a doc_node */
 
-static const char *free_otp(struct plan *p, const char *host)
+/* "ns_1@host" as usual; nodes that share a host are told apart by the port of their management. */
+const char *plan_free_otp(const struct plan *p, const char *host, uint16_t port, const struct doc_node *self)
 {
+    enum { USUAL_PORT = 8091 };
     char otp[300];
     for (int i = 1;; i++) {
-        snprintf(otp, sizeof otp, "ns_%d@%.250s", i, host);
-        if (!doc_find_otp(p->doc, otp)) return doc_text(p->doc, otp);
+        if (i == 1 && port && port != USUAL_PORT) snprintf(otp, sizeof otp, "n_%u@%.250s", port, host);
+        else snprintf(otp, sizeof otp, "ns_%d@%.250s", i, host);
+        const struct doc_node *other = doc_find_otp(p->doc, otp);
+        if (!other || other == self) return doc_text(p->doc, otp);
     }
 }
 
@@ -45,7 +49,7 @@ static void welcome(struct plan *p, const struct doc_node *said)
 {
     struct doc *d = p->doc;
     bool first = !d->node_count;
-    const char *otp = free_otp(p, said->host);
+    const char *otp = plan_free_otp(p, said->host, said->ports.plain[SVC_MGMT], NULL);
     struct doc_node *n = doc_insert(d, &d->nodes, &d->node_count, d->node_count, sizeof *n);
     if (!n) return;
     *n = *said;

@@ -78,6 +78,8 @@ const char *plan_uuid(struct plan *, bool dashes); /**< 32 hex digits, or 8-4-4-
 size_t plan_active_nodes(const struct doc *);      /**< those that count for buckets: active, or still expected */
 /** What the quotas of a node may add up to: all but 1 GiB, or 80 % where that is more. */
 uint32_t plan_allowed_mb(const struct doc_node *);
+/** The name of a node at this host and management port among the nodes of the cluster, `self` left out. */
+const char *plan_free_otp(const struct plan *, const char *host, uint16_t port, const struct doc_node *self);
 /** The node the request came by; NULL = the manager's own process. */
 struct doc_node *plan_self(const struct plan *);
 /** Builds the vBucket map of a bucket from scratch over the active nodes. Does nothing for a bucket that has one, of a
