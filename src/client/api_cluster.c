@@ -61,10 +61,11 @@ static struct divan_cluster *new_shell(void)
     return cluster;
 }
 
-static enum divan_code connect_core(struct divan_cluster *cluster, struct client_config *config,
+/* loop NULL = one of its own; else taken over. */
+static enum divan_code connect_core(struct divan_cluster *cluster, struct io_loop *loop, struct client_config *config,
                                     struct divan_error *err)
 {
-    cluster->loop = io_loop_new_uv(err);
+    cluster->loop = loop ? loop : io_loop_new_uv(err);
     if (!cluster->loop) {
         client_config_fini(config);
         return err->code;
@@ -85,7 +86,7 @@ static enum divan_code connect_core(struct divan_cluster *cluster, struct client
     return cluster->open_error.code;
 }
 
-static enum divan_code open_cluster(struct divan_cluster **out, const char *connstr,
+static enum divan_code open_cluster(struct io_loop *loop, struct divan_cluster **out, const char *connstr,
                                     const struct divan_cluster_options *options, struct divan_error *err)
 {
     struct client_config config;
@@ -105,8 +106,9 @@ static enum divan_code open_cluster(struct divan_cluster **out, const char *conn
         client_config_fini(&config);
         return err_oom(err);
     }
-    rc = connect_core(cluster, &config, err);
-    if (!rc && !cluster_start_thread(cluster)) rc = err_set(err, DIVAN_ERR_SYSTEM, "a thread could not be started");
+    rc = connect_core(cluster, loop, &config, err);
+    if (!rc && !loop && !cluster_start_thread(cluster))
+        rc = err_set(err, DIVAN_ERR_SYSTEM, "a thread could not be started");
     if (!rc) {
         *out = cluster;
         return DIVAN_OK;
@@ -136,9 +138,15 @@ enum divan_code divan_cluster_open_versioned(uint32_t api_version, divan_cluster
     if (!err) err = &unused;
     memset(err, 0, sizeof *err);
     enum divan_code rc = check_open(api_version, out, connstr, err);
-    if (!rc) rc = open_cluster(out, connstr, options, err);
+    if (!rc) rc = open_cluster(NULL, out, connstr, options, err);
     if (rc) err_where(err, "open", NULL);
     return rc;
+}
+
+enum divan_code cluster_open_on(struct io_loop *loop, divan_cluster **out, const char *connstr,
+                                const struct divan_cluster_options *options, struct divan_error *err)
+{
+    return open_cluster(loop, out, connstr, options, err);
 }
 
 /* ---- closing */

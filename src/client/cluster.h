@@ -63,6 +63,11 @@ struct starving {
     struct waiter waiter;
 };
 
+/** For tests: opens on a loop that it takes over, without a thread: blocking calls and queues drive, callbacks never run. err
+ * is not NULL. */
+enum divan_code cluster_open_on(struct io_loop *loop, struct divan_cluster **out, const char *connstr,
+                                const struct divan_cluster_options *options, struct divan_error *err);
+
 static inline struct divan_cluster *cluster_of(const struct collection *collection)
 {
     return collection->bucket->client->deliver_user;
