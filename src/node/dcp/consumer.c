@@ -73,6 +73,7 @@ static void lose(struct consumer *c, const struct divan_error *why)
     LOG_D(engine_of(c)->log, "replication: connection to %s: %s", c->source.node, why->message);
     bool serving = c->serving;
     c->serving = true;
+    c->losses++;
     c->pause_ns = c->pause_ns ? c->pause_ns * 2 : PAUSE_FIRST_NS;
     if (c->pause_ns > PAUSE_MAX_NS) c->pause_ns = PAUSE_MAX_NS;
     tick_at(c, now_of(c) + c->pause_ns);
@@ -84,20 +85,18 @@ static void lose(struct consumer *c, const struct divan_error *why)
         f->state = REPLICATION_CONNECTING;
         follow_set_problem(f, why->message);
     }
-    for (bool again = true; again && !c->doomed;) { /* a callback may change the list */
-        again = false;
-        list_each(&c->follows, it)
-        {
-            struct follow *f = container_of(it, struct follow, link);
-            struct replication_task *task = f->task;
-            follow_lost(f, why);
-            if (task == f->task) continue;
-            again = true;
-            break;
+    /* The end of a task may change the list: then it is looked at from the start. */
+    for (struct link *it = c->follows.head.next; !c->doomed && it != &c->follows.head;) {
+        struct follow *f = container_of(it, struct follow, link);
+        struct link *next = it->next;
+        if (f->lost_seen != c->losses) {
+            f->lost_seen = c->losses;
+            if (follow_lost(f, why)) next = c->follows.head.next;
         }
+        it = next;
     }
     c->serving = serving;
-    if (c->doomed && !serving) consumer_free(c);
+    if (c->doomed && !serving) mem_free(c);
 }
 
 static void on_closed(void *user, const struct divan_error *why)
@@ -316,7 +315,7 @@ static void on_data(void *user)
         if (c->state == CONSUMER_READY) ask(c, e->clock.now_ns);
         io_stream_flush(c->stream);
     }
-    if (c->doomed) consumer_free(c);
+    if (c->doomed) mem_free(c);
     dcp_pump_all(e); /* who follows us gets it at once */
 }
 
@@ -415,10 +414,7 @@ struct consumer *consumer_get(struct followed_bucket *home, const struct source 
 
 void consumer_free(struct consumer *c)
 {
-    if (c->serving) {
-        c->doomed = true;
-        return;
-    }
+    if (c->doomed) return;
     list_each(&c->follows, it)
     {
         list_remove(it);
@@ -427,7 +423,8 @@ void consumer_free(struct consumer *c)
     io_timer_stop(&c->timer);
     hang_up(c);
     list_remove(&c->link);
-    mem_free(c);
+    c->doomed = true;
+    if (!c->serving) mem_free(c);
 }
 
 void consumer_attach(struct consumer *c, struct follow *f)

@@ -47,6 +47,7 @@ struct follow {
     uint64_t acknowledged; /* prepares, on this stream */
     uint64_t source_seqno; /* what the source had when last asked */
     bool source_known;     /* asked since the stream began */
+    unsigned lost_seen;    /* the loss of the connection that it heard of last */
     uint64_t retry_ns;     /* when a refused stream is asked for again; 0 = not */
 };
 
@@ -76,9 +77,10 @@ struct consumer {
     uint32_t next_opaque;
     unsigned answers_due; /* of the handshake */
     uint64_t unacked_bytes;
-    bool asking;  /* for seqnos */
-    bool serving; /* frames are being read: do not free */
-    bool doomed;
+    bool asking;     /* for seqnos */
+    bool serving;    /* frames are being read: do not free */
+    bool doomed;     /* freed, but for its memory */
+    unsigned losses; /* of the connection, so far */
     char problem[PROBLEM_MAX];
 };
 
@@ -86,8 +88,8 @@ struct consumer {
 
 /** Ends a task; its callback may do anything. why->code DIVAN_OK = done. */
 void task_end(struct follow *, const struct divan_error *why);
-/** The connection of a follow was lost: tasks that cannot go on end. */
-void follow_lost(struct follow *, const struct divan_error *why);
+/** The connection of a follow was lost: a task that cannot go on ends, true, and the follow may be gone. */
+bool follow_lost(struct follow *, const struct divan_error *why);
 
 /** Of the engine: roles of a bucket changed, a bucket goes away, everything does. */
 void replication_roles_changed(struct engine *, const struct bucket *);
@@ -98,7 +100,8 @@ void replication_free(struct engine *);
 
 /** The connection to a source, dialled when it is new. NULL = out of memory. */
 struct consumer *consumer_get(struct followed_bucket *, const struct source *);
-void consumer_free(struct consumer *); /**< its follows are left without one */
+/** Its follows are left without one. While it serves frames its memory stays until that is over. */
+void consumer_free(struct consumer *);
 void consumer_attach(struct consumer *, struct follow *);
 /** Ends its stream, if any. A consumer without follows goes away. */
 void consumer_detach(struct follow *);

@@ -204,10 +204,11 @@ void task_end(struct follow *f, const struct divan_error *why)
     mem_free(task);
 }
 
-void follow_lost(struct follow *f, const struct divan_error *why)
+bool follow_lost(struct follow *f, const struct divan_error *why)
 {
-    if (!f->task) return;
-    if (f->task->takeover || ++f->task->losses > LOSSES_MAX) task_end(f, why);
+    if (!f->task || (!f->task->takeover && ++f->task->losses <= LOSSES_MAX)) return false;
+    task_end(f, why);
+    return true;
 }
 
 static enum divan_code make_replica(struct engine *e, struct vbucket *v, struct divan_error *err)
