@@ -11,7 +11,7 @@
 #include "text/json.h"
 
 /* Moves are small here: several of them share what the setting means for the big ones of a real data service. */
-enum { MOVES_FACTOR = 4, MOVES_DEFAULT = 4, SERVERS_MAX = VBPLAN_NODES_MAX };
+enum { MOVES_FACTOR = 8, MOVES_DEFAULT = 4, SERVERS_MAX = VBPLAN_NODES_MAX };
 static const char failed_text[] = "Rebalance failed. See logs for detailed reason. You can try again.";
 
 static const struct doc *now(const struct conductor *c)

@@ -307,9 +307,20 @@ void doc_global_config(const struct doc *d, const char *self, struct buf *out)
     global_config(d, d->nodes_rev, self, out);
 }
 
+/* The big part without writing it: in a rebalance nothing else changes. */
+static bool maps_differ(const struct doc_vbmap *a, const struct doc_vbmap *b)
+{
+    size_t bytes = (size_t)a->vbuckets * a->row * sizeof *a->entries;
+    if (a->vbuckets != b->vbuckets || a->row != b->row || a->server_count != b->server_count) return true;
+    if (!a->entries != !b->entries || !a->forward != !b->forward) return true;
+    return (a->entries && memcmp(a->entries, b->entries, bytes) != 0) ||
+           (a->forward && memcmp(a->forward, b->forward, bytes) != 0);
+}
+
 bool doc_same_bucket_config(const struct doc *a, const struct doc_bucket *ab, const struct doc *b,
                             const struct doc_bucket *bb)
 {
+    if (maps_differ(&ab->map, &bb->map)) return false;
     struct buf x = {.limit = 0}, y = {.limit = 0};
     bucket_config(a, ab, 0, NULL, &x);
     bucket_config(b, bb, 0, NULL, &y);

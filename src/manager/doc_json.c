@@ -315,13 +315,24 @@ static void put_ports(struct buf *out, const char *name, const struct map_ports 
     jw_close(out, '}');
 }
 
+/* One string "0,1,-1,...": thousands of numbers that a reader steps over at once when it looks for another field. */
 static void put_entries(struct buf *out, const char *name, const int16_t *entries, const struct doc_vbmap *map)
 {
+    enum { DIGITS_MAX = 7 };
+    size_t count = (size_t)map->vbuckets * map->row;
     if (!entries) return;
-    jw_open(out, name, '[');
-    for (size_t i = 0; i < (size_t)map->vbuckets * map->row; i++)
-        i ? buf_printf(out, ",%d", entries[i]) : buf_printf(out, "%d", entries[i]);
-    jw_close(out, ']');
+    jw_key(out, name);
+    buf_u8(out, '"');
+    for (size_t i = 0; i < count && buf_reserve(out, DIGITS_MAX); i++) {
+        char digits[DIGITS_MAX], *at = digits + sizeof digits;
+        unsigned n = entries[i] < 0 ? 0u - (unsigned)entries[i] : (unsigned)entries[i];
+        do *--at = (char)('0' + n % 10);
+        while (n /= 10);
+        if (entries[i] < 0) *--at = '-';
+        if (i) buf_u8(out, ',');
+        buf_put(out, at, (size_t)(digits + sizeof digits - at));
+    }
+    buf_u8(out, '"');
 }
 
 static void put_struct(struct buf *out, const char *key, const struct shape *shape, const uint8_t *base);
@@ -556,21 +567,31 @@ static uint32_t get_services(struct reader *r, struct json_value v)
     return bits;
 }
 
+/* The next number of "0,1,-1"; false: there is none. */
+static bool next_entry(const char **at, const char *end, int64_t *out)
+{
+    bool minus = *at < end && **at == '-';
+    const char *first = *at += minus;
+    int64_t n = 0;
+    while (*at < end && **at >= '0' && **at <= '9' && *at - first < 6) n = n * 10 + (*(*at)++ - '0');
+    if (*at == first || (*at < end && *(*at)++ != ',')) return false;
+    *out = minus ? -n : n;
+    return true;
+}
+
 static int16_t *get_entries(struct reader *r, struct json_value v, const struct doc_vbmap *map)
 {
     size_t count = (size_t)map->vbuckets * map->row, n = 0;
-    int16_t *entries = is_array(r, v) && count ? doc_alloc(r->doc, count * sizeof *entries) : NULL;
+    if (v.type != JSON_STRING) fail(r, DIVAN_ERR_CONFIG_FIELD_TYPE, "must be a string of numbers");
+    int16_t *entries = !r->code && count ? doc_alloc(r->doc, count * sizeof *entries) : NULL;
     if (!entries) return NULL;
-    struct json_walk w = json_walk_begin(v);
-    for (struct json_value element; n < count && json_next_element(&w, &element); n++) {
-        int64_t at = 0;
-        if (!json_to_i64(element, &at) || at < -1 || at >= (int64_t)map->server_count)
+    const char *at = (const char *)v.text.data + 1, *end = at + v.text.len - 2;
+    for (int64_t who = 0; n < count && next_entry(&at, end, &who); n++) {
+        if (who < -1 || who >= (int64_t)map->server_count)
             fail(r, DIVAN_ERR_CONFIG_NODE_INDEX, "names a server that is not there");
-        entries[n] = (int16_t)at;
+        entries[n] = (int16_t)who;
     }
-    struct json_value more;
-    if (n != count || json_next_element(&w, &more))
-        fail(r, DIVAN_ERR_CONFIG_VBUCKETS, "has the wrong number of entries");
+    if (n != count || at != end) fail(r, DIVAN_ERR_CONFIG_VBUCKETS, "has the wrong number of entries");
     return entries;
 }
 
