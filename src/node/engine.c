@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "node/dcp/events.h"
 #include "node/dcp/held.h"
 #include "node/dcp/peer.h"
 #include "node/dcp/replica_state.h"
@@ -229,8 +230,10 @@ enum divan_code engine_bucket_flush(struct engine *e, const char *name, struct d
 {
     struct bucket *b;
     enum divan_code rc = find(e, name, &b, err);
-    if (!rc) store_flush(&b->store, io_rng(e->loop));
-    return rc;
+    if (rc) return rc;
+    store_flush(&b->store, io_rng(e->loop));
+    events_reconcile_all(&b->store);
+    return DIVAN_OK;
 }
 
 /* A chain by numbers of names. Roles without names are those of a node that has no other to ask. */
@@ -258,6 +261,7 @@ static enum divan_code set_role(struct engine *e, struct vbucket *v, const struc
     v->chain_filled = role->chain_filled;
     if (role->mode != VBUCKET_KEEP && !vbucket_set_mode(v, (enum vbucket_mode)role->mode, io_rng(e->loop)))
         return err_oom(err);
+    events_reconcile(v, &v->store->manifest);
     vbucket_settle(v, &e->clock); /* what was inherited, or what a smaller chain makes enough */
     return DIVAN_OK;
 }
@@ -301,6 +305,7 @@ enum divan_code engine_own_all(struct engine *e, const char *bucket, struct diva
         v->chain_length = v->chain_filled = 0;
         vbucket_set_chain(v, &alone, &alone);
         if (!vbucket_set_mode(v, VBUCKET_ACTIVE, io_rng(e->loop))) rc = err_oom(err);
+        else events_reconcile(v, &v->store->manifest);
     }
     return rc;
 }
@@ -312,6 +317,11 @@ enum divan_code engine_set_manifest(struct engine *e, const char *bucket, const 
     enum divan_code rc = find(e, bucket, &b, err);
     if (rc || spec->uid <= b->store.manifest.uid) return rc;
     rc = manifest_apply(&b->store.manifest, spec, err);
+    for (size_t i = 0; !rc && i < b->store.manifest.collection_count; i++) {
+        uint32_t id = b->store.manifest.collections[i].id;
+        if (id > b->store.top_collection) b->store.top_collection = id;
+    }
+    if (!rc) events_reconcile_all(&b->store);
     if (!rc) engine_sweep_soon(e); /* documents of a dropped collection are gone already, their memory follows */
     return rc;
 }

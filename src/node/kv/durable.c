@@ -3,7 +3,10 @@
 #include "base/alloc.h"
 #include "node/kv/store_parts.h"
 
-enum { MARKS_MAX = 4096 /* of aborts and events in one vBucket */ };
+enum {
+    MARKS_MAX = 4096 /* aborts in one vBucket */,
+    ENDED_MAX = 256 /* dropped scopes and collections that are told of */
+};
 
 /* ---- chains */
 
@@ -113,7 +116,7 @@ static void mark_remove(struct vbucket *v, struct item **at)
 {
     struct item *gone = *at;
     *at = gone->chain;
-    v->store->mem_bytes -= item_bytes(gone);
+    if (!(gone->state & ITEM_EVENT)) v->store->mem_bytes -= item_bytes(gone); /* events are not the users' memory */
     leave_order(v, gone);
 }
 
@@ -129,10 +132,36 @@ static void marks_trim(struct vbucket *v, const struct kv_key *key, uint32_t has
     }
 }
 
+/* The scope or collection that an event is about; the kinds are those of enum dcp_event. */
+static bool event_subject(const struct item *i, bool *of_scope, uint32_t *id)
+{
+    enum { SCOPE_AT = 8, COLLECTION_AT = 12, CREATE_SCOPE = 3, DROP_SCOPE = 4 };
+    *of_scope = i->flags == CREATE_SCOPE || i->flags == DROP_SCOPE;
+    size_t at = *of_scope ? SCOPE_AT : COLLECTION_AT;
+    if (!(i->state & ITEM_EVENT) || i->level > 1 || i->value_len < at + 4) return false;
+    *id = get_u32be(i->bytes + i->key_len + at);
+    return true;
+}
+
+void vbucket_trim_events(struct vbucket *v, const struct item *newest)
+{
+    bool of_scope, other_scope;
+    uint32_t id, other;
+    unsigned count = 0;
+    if (!event_subject(newest, &of_scope, &id)) return;
+    for (struct item **at = &v->marks; *at;) {
+        bool event = event_subject(*at, &other_scope, &other);
+        bool ended = event && ((*at)->flags == 1 || (*at)->flags == 4);
+        bool same = event && other_scope == of_scope && other == id;
+        if (same || (ended && ++count > ENDED_MAX)) mark_remove(v, at);
+        else at = &(*at)->chain;
+    }
+}
+
 void vbucket_forget_apart(struct vbucket *v, struct item *i)
 {
     if (i->state & ITEM_GHOST) v->store->ghost_bytes -= sizeof *i + i->key_len + i->value_len;
-    else v->store->mem_bytes -= item_bytes(i);
+    else if (!(i->state & ITEM_EVENT)) v->store->mem_bytes -= item_bytes(i);
     order_remove(v, i);
     mem_free(i);
 }

@@ -64,9 +64,9 @@ enum applied vbucket_add_event(struct vbucket *v, uint64_t seqno, uint32_t event
     i->value_len = (uint32_t)value.len;
     if (value.len) memcpy(i->bytes + i->key_len, value.data, value.len);
     i->seqno = v->high_seqno = seqno ? seqno : v->high_seqno + 1;
+    vbucket_trim_events(v, i);
     i->chain = v->marks;
     v->marks = i;
-    v->store->mem_bytes += item_bytes(i);
     order_append(v, i);
     return APPLIED;
 }

@@ -97,7 +97,7 @@ static void reset(struct vbucket *v)
     v->failover_count = 0;
     v->high_seqno = v->purge_seqno = v->max_cas = v->max_deleted_revision = 0;
     v->high_prepared_seqno = v->high_completed_seqno = v->snapshot_start = v->snapshot_end = 0;
-    v->anchor = v->next_anchor = 0;
+    v->anchor = v->next_anchor = v->events_uid = 0;
     v->handing_over = false;
 }
 
@@ -144,7 +144,7 @@ void store_flush(struct store *s, struct rng *r)
         if (v->mode == VBUCKET_ABSENT) continue;
         drop_items(v);
         v->high_seqno = v->purge_seqno = v->max_deleted_revision = v->high_prepared_seqno = v->high_completed_seqno = 0;
-        v->snapshot_start = v->snapshot_end = v->anchor = v->next_anchor = 0;
+        v->snapshot_start = v->snapshot_end = v->anchor = v->next_anchor = v->events_uid = 0;
         /* The log keeps its memory: a flush must not fail halfway. */
         if (v->failover_count) v->failover[0] = (struct failover_entry){new_uuid(r), 0}, v->failover_count = 1;
     }

@@ -40,6 +40,7 @@ struct vbucket {
     uint64_t snapshot_start, snapshot_end; /* of a replica: the last snapshot it was sent */
     struct list held;                      /* who waits for them (dcp/held.c) */
     uint64_t inherited_seqno; /* prepares up to here were made before this node became active: they are decided anew */
+    uint64_t events_uid;      /* the manifest that its events tell of */
     bool handing_over;        /* about to leave: no new durable writes */
     /* For rolling back: the seqnos it had some 10 to 20 s ago, and up to 10 s ago since `anchored_s`. */
     uint64_t anchor, next_anchor;

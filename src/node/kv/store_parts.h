@@ -19,6 +19,8 @@ uint64_t vbucket_back(const struct vbucket *, const struct item *old);
 uint32_t seqno_distance(uint64_t from, uint64_t to);
 /** Puts a new item in the place of old (may be NULL), in table, accounts and order; old is gone. There must be a slot. */
 void vbucket_place(struct vbucket *, struct item *old, struct item *);
+/** Removes the events that a new one makes superfluous: of the same scope or collection, and the oldest of many ends. */
+void vbucket_trim_events(struct vbucket *, const struct item *newest);
 bool vbucket_make_slot(struct vbucket *); /**< false: out of memory */
 
 #endif
