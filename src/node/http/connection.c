@@ -126,7 +126,7 @@ static void on_data(void *user)
 
 static const struct io_handler connection_handler = {.data = on_data, .closed = on_closed};
 
-void connection_open(struct rest *r, struct io_stream *stream, enum rest_service service)
+void rest_connection_open(struct rest *r, struct io_stream *stream, enum rest_service service)
 {
     static const struct http_limits limits = {.head_bytes = HEAD_MAX, .body_bytes = BODY_MAX};
     struct connection *c = mem_zalloc(sizeof *c);

@@ -35,7 +35,7 @@ struct connection {
 };
 
 /** A connection for an accepted stream, which it owns from now on; closes the stream when out of memory. */
-void connection_open(struct rest *, struct io_stream *, enum rest_service);
+void rest_connection_open(struct rest *, struct io_stream *, enum rest_service);
 /** Frees at once: only for one whose stream is gone and that nothing points to. */
 void connection_free(struct connection *);
 void connection_move(struct connection *, enum conn_state);

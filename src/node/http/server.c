@@ -6,11 +6,11 @@
 
 static void accept_management(void *user, struct io_stream *stream)
 {
-    connection_open(user, stream, REST_MANAGEMENT);
+    rest_connection_open(user, stream, REST_MANAGEMENT);
 }
 static void accept_views(void *user, struct io_stream *stream)
 {
-    connection_open(user, stream, REST_VIEWS);
+    rest_connection_open(user, stream, REST_VIEWS);
 }
 
 struct rest *rest_new(struct io_loop *loop, const struct rest_options *o, struct divan_error *err)
