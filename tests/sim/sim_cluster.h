@@ -84,7 +84,7 @@ struct fault {
     bool running, done; /* private */
 };
 
-enum { FAULTS_MAX = 40 };
+enum { FAULTS_MAX = 40, CHANGES_MAX = 6 };
 struct schedule {
     struct fault faults[FAULTS_MAX];
     size_t count;
@@ -93,11 +93,14 @@ struct schedule {
 /* ---- the world */
 
 struct plan_of_world { /* follows from the seed */
-    size_t nodes, spares, clients, workers, operations;
+    size_t nodes, clients, workers, operations, changes;
     unsigned replicas, vbuckets, value_max;
     uint64_t safety_ns;
-    uint32_t timeout_ms; /* of every operation; 0 = various */
-    bool may_lose;       /* plain writes may be lost: faults that lose memory are in the schedule */
+    uint32_t timeout_ms;      /* of every operation; 0 = various */
+    bool may_lose;            /* plain writes may be lost: nodes are failed over */
+    bool may_be_old;          /* reads may be old for a while: nodes that are failed over may live on */
+    bool calm;                /* no faults but planned changes: nobody may notice anything */
+    uint32_t auto_failover_s; /* 0 = off */
 };
 
 enum { HOST_MANAGER, HOST_NODE, HOST_CLIENT = HOST_NODE + WORLD_NODES, HOSTS = HOST_CLIENT + WORLD_CLIENTS };
@@ -108,6 +111,7 @@ struct member {
     struct io_loop *loop;
     struct node *node; /* NULL = not started, or dead */
     bool ready;
+    uint64_t left_ns; /* since when it is no part of the cluster any more */
 };
 
 struct worker {
@@ -129,7 +133,25 @@ struct caller {
     struct worker workers[WORKERS];
 };
 
-enum phase { PHASE_SETUP, PHASE_SAFETY, PHASE_GRACE, PHASE_LIVENESS, PHASE_END };
+enum phase { PHASE_SETUP, PHASE_SAFETY, PHASE_HEAL, PHASE_GRACE, PHASE_LIVENESS, PHASE_END };
+
+enum operator_doing {
+    OPERATOR_IDLE,
+    OPERATOR_JOINING,
+    OPERATOR_RECOVERING,
+    OPERATOR_ASKED,
+    OPERATOR_FAILING,
+    OPERATOR_REBALANCING,
+};
+
+struct operator_state {
+    enum operator_doing state;
+    bool asked, needs_rebalance;
+    int status, tries;
+    uint64_t again_ns;
+    size_t joining;
+    char leaving[80], failing[80], answer[200];
+};
 
 struct world {
     uint64_t seed;
@@ -141,6 +163,8 @@ struct world {
     char hosts[HOSTS][16];
     bool frozen[HOSTS];
     uint64_t thawed_ns[HOSTS]; /* when its last freeze ended */
+    bool crashed[WORLD_NODES]; /* its program is dead, to be started again */
+    struct operator_state ops;
     struct manager *manager;
     struct member members[WORLD_NODES];
     struct caller callers[WORLD_CLIENTS];
@@ -151,7 +175,8 @@ struct world {
     uint64_t next_value, next_element;
     size_t started, in_flight;
     uint64_t elements_removed[(ELEMENTS + 63) / 64];
-    size_t read_back; /* next of the final read-back */
+    size_t read_back;   /* next of the final read-back */
+    bool too_few_nodes; /* at the end: for durable writes */
     bool failed;
     struct finding finding;
     char stage[40]; /* where the finding comes from */
@@ -187,6 +212,13 @@ void faults_make(struct world *w);
 uint64_t faults_step(struct world *w, uint64_t now_ns);
 void faults_end_all(struct world *w);
 void fault_describe(const struct world *w, const struct fault *f, char *out, size_t cap);
+
+bool fault_is_of_operator(const struct fault *f);
+
+/* sim_cluster_operator.c */
+void operator_step(struct world *w);
+/** Goes on bringing the cluster back in order; true = it is. */
+bool operator_heal(struct world *w);
 
 /* sim_cluster_judge.c */
 bool judge(struct world *w);

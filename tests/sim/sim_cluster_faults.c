@@ -91,11 +91,31 @@ static void draw(struct world *w, struct fault *f)
     }
 }
 
+/* What whoever runs the cluster does: the first ones early, so that there is time for more. */
+static void draw_change(struct world *w, struct fault *f)
+{
+    static const enum fault_kind planned[] = {FAULT_ADD_NODE, FAULT_REMOVE_NODE, FAULT_SWAP_NODE, FAULT_GRACEFUL,
+                                              FAULT_RECOVER},
+                                 any[] = {FAULT_ADD_NODE, FAULT_REMOVE_NODE, FAULT_SWAP_NODE, FAULT_GRACEFUL,
+                                          FAULT_RECOVER,  FAULT_FAIL_OVER,   FAULT_CRASH};
+    f->kind = w->plan.may_lose ? any[below(w, sizeof any / sizeof *any)]
+                               : planned[below(w, sizeof planned / sizeof *planned)];
+    f->a = f->b = -1;
+    f->at_ns = f->until_ns = below(w, w->plan.safety_ns);
+    f->amount = (uint32_t)below(w, 1000);
+}
+
 void faults_make(struct world *w)
 {
     struct schedule *s = &w->schedule;
-    s->count = below(w, 2) ? below(w, 8) : below(w, FAULTS_MAX);
+    s->count = w->plan.calm ? 0 : below(w, 2) ? below(w, 8) : below(w, FAULTS_MAX - CHANGES_MAX);
     for (size_t i = 0; i < s->count; i++) draw(w, &s->faults[i]);
+    for (size_t i = 0; i < w->plan.changes; i++) draw_change(w, &s->faults[s->count++]);
+}
+
+bool fault_is_of_operator(const struct fault *f)
+{
+    return f->kind >= FAULT_ADD_NODE;
 }
 
 void fault_describe(const struct world *w, const struct fault *f, char *out, size_t cap)
@@ -187,7 +207,7 @@ uint64_t faults_step(struct world *w, uint64_t now_ns)
     uint64_t next = IO_NEVER;
     for (size_t i = 0; i < w->schedule.count; i++) {
         struct fault *f = &w->schedule.faults[i];
-        if (f->off || f->done) continue;
+        if (f->off || f->done || fault_is_of_operator(f)) continue;
         if (!f->running && f->at_ns <= now_ns) change(w, f, true);
         if (f->running && f->until_ns <= now_ns) {
             change(w, f, false);

@@ -103,8 +103,21 @@ static int by_key(const void *x, const void *y)
     return c ? c : (a->id > b->id) - (a->id < b->id);
 }
 
-static bool judge_document(struct world *w, struct bench *b, const size_t *at, size_t count)
+/* Where reads may be old for a while only those of the end count. */
+static size_t leave_out_old_reads(const struct world *w, size_t *at, size_t count)
 {
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        const struct entry *e = &w->history.entries[at[i]];
+        if (is_mutation(e) || e->of_end) at[kept++] = at[i];
+    }
+    return kept;
+}
+
+static bool judge_document(struct world *w, struct bench *b, size_t *at, size_t count)
+{
+    if (w->plan.may_be_old) count = leave_out_old_reads(w, at, count);
+    if (!count) return true;
     const struct entry *e = &w->history.entries[at[0]];
     unsigned number = (unsigned)atoi(e->key + 1);
     switch (e->key[0]) {
@@ -132,7 +145,8 @@ static bool judge_documents(struct world *w)
     sorting = w->history.entries;
     qsort(at, n, sizeof *at, by_key);
     bool fine = true;
-    for (size_t i = 0, k; fine && i < n; i = k) {
+    for (size_t i = 0, k; fine && i < n;
+         i = k) { /* documents are judged in place: keys before k are not looked at again */
         for (k = i + 1; k < n && !strcmp(sorting[at[k]].key, sorting[at[i]].key);) k++;
         fine = judge_document(w, b, at + i, k - i);
     }
@@ -199,6 +213,12 @@ static bool judge_completions(struct world *w)
     return true;
 }
 
+/* Refused because of what is there, or because the cluster has too few nodes for what was asked: both are true. */
+static bool is_natural(const struct entry *e, bool too_few_nodes)
+{
+    return is_mutation(e) && (e->data_refusal || (too_few_nodes && e->code == DIVAN_ERR_DURABILITY_IMPOSSIBLE));
+}
+
 /* After the faults and a grace nothing may fail, and the map must be right: reads go to the owner at once. */
 static bool judge_liveness(struct world *w, uint64_t from_ns)
 {
@@ -206,8 +226,7 @@ static bool judge_liveness(struct world *w, uint64_t from_ns)
         const struct entry *e = &w->history.entries[i];
         struct finding f = {.first = e->id, .second = UINT64_MAX};
         if (e->start_ns < from_ns) continue;
-        bool natural = e->data_refusal && is_mutation(e);
-        if (e->outcome != TOLD_DONE && !natural) {
+        if (e->outcome != TOLD_DONE && !is_natural(e, w->too_few_nodes)) {
             snprintf(f.text, sizeof f.text, "an operation failed although the faults were over");
             return blame(w, "liveness", e->key, &f);
         }
@@ -224,7 +243,21 @@ static bool judge_liveness(struct world *w, uint64_t from_ns)
     return true;
 }
 
+/* Planned changes alone: the application does not notice. */
+static bool judge_calm(struct world *w)
+{
+    for (size_t i = 0; w->plan.calm && i < w->history.count; i++) {
+        const struct entry *e = &w->history.entries[i];
+        struct finding f = {.first = e->id, .second = UINT64_MAX};
+        if (e->outcome == TOLD_DONE || is_natural(e, true)) continue;
+        snprintf(f.text, sizeof f.text, "an operation failed although the cluster was only changed as planned");
+        return blame(w, "calm", e->key, &f);
+    }
+    return true;
+}
+
 bool judge(struct world *w)
 {
-    return judge_completions(w) && judge_documents(w) && judge_tokens(w) && judge_liveness(w, w->lively_ns);
+    return judge_calm(w) && judge_completions(w) && judge_documents(w) && judge_tokens(w) &&
+           judge_liveness(w, w->lively_ns);
 }

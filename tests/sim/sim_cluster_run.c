@@ -4,11 +4,11 @@
 #include "base/alloc.h"
 #include "sim/sim_cluster.h"
 
-enum { GRACE_MS = 3000, LIVENESS_MS = 1500 };
+enum { GRACE_MS = 3000, LIVENESS_MS = 1500, OPERATOR_MS = 20, HEAL_S = 120 };
 
 static void begin(struct world *w, enum phase phase)
 {
-    static const char *const names[] = {"setup", "safety", "grace", "liveness", "end"};
+    static const char *const names[] = {"setup", "safety", "heal", "grace", "liveness", "end"};
     w->phase = phase;
     w->phase_ns = sim_now(w->sim);
     world_say(w, "---- %s", names[phase]);
@@ -20,6 +20,12 @@ static void run_for(struct world *w, uint64_t ns)
     while (!w->failed && world_step(w, until)) {}
 }
 
+static uint64_t operators_turn(const struct world *w, uint64_t until)
+{
+    uint64_t turn = sim_now(w->sim) + OPERATOR_MS * NS_PER_MS;
+    return w->plan.changes && turn < until ? turn : until;
+}
+
 static void run_safety(struct world *w)
 {
     begin(w, PHASE_SAFETY);
@@ -28,14 +34,29 @@ static void run_safety(struct world *w)
     while (!w->failed && sim_now(w->sim) < end) {
         uint64_t next = faults_step(w, sim_now(w->sim) - w->phase_ns);
         uint64_t until = next == IO_NEVER || w->phase_ns + next > end ? end : w->phase_ns + next;
+        until = operators_turn(w, until);
         while (!w->failed && world_step(w, until)) {}
+        if (w->plan.changes) operator_step(w);
     }
     faults_end_all(w);
+}
+
+/* The faults are over; whoever runs the cluster brings it back in order. */
+static void run_heal(struct world *w)
+{
+    begin(w, PHASE_HEAL);
+    uint64_t end = sim_now(w->sim) + HEAL_S * NS_PER_S;
+    while (!w->failed && !operator_heal(w)) {
+        if (sim_now(w->sim) >= end) world_fail(w, "heal", "the cluster is not in order after %d s", HEAL_S);
+        run_for(w, OPERATOR_MS * NS_PER_MS);
+    }
+    w->too_few_nodes = w->plan.replicas && manager_linked(w->manager) < 2;
 }
 
 static void run_phases(struct world *w)
 {
     run_safety(w);
+    if (w->plan.changes) run_heal(w);
     begin(w, PHASE_GRACE);
     run_for(w, GRACE_MS * NS_PER_MS);
     begin(w, PHASE_LIVENESS);

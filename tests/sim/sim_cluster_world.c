@@ -47,10 +47,13 @@ void world_plan(struct world *w)
     struct plan_of_world *p = &w->plan;
     rng_init(r, w->seed * 2654435761u + 1);
     p->nodes = 1 + rng_below(r, 5);
-    p->spares = 0;
     p->clients = 1 + rng_below(r, WORLD_CLIENTS);
     p->workers = 1 + rng_below(r, WORKERS);
-    p->replicas = 0;
+    p->replicas = p->nodes > 1 ? (unsigned)rng_below(r, p->nodes > 2 ? 3 : 2) : 0;
+    p->calm = w->seed % 4 == 0;
+    p->changes = w->seed % 4 < 2 ? 1 + rng_below(r, CHANGES_MAX) : 0;
+    p->may_lose = p->may_be_old = w->seed % 8 == 1;
+    p->timeout_ms = p->calm ? 5000 : 0;
     p->vbuckets = 16u << rng_below(r, 3);
     p->value_max = rng_below(r, 4) ? 200 : 20000;
     p->safety_ns = (3 + rng_below(r, 6)) * NS_PER_S;
