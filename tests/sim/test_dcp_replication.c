@@ -239,6 +239,7 @@ static void a_broken_takeover_leaves_one_active_at_most(void **state)
         assert_true(active <= 1);
         if (vb(&w, 1, 1)->mode == VBUCKET_ACTIVE) assert_true(same_vbucket(vb(&w, 0, 1), vb(&w, 1, 1)));
         if (!moved.code) assert_int_equal(vb(&w, 1, 1)->mode, VBUCKET_ACTIVE);
+        assert_false(vb(&w, 0, 1)->handing_over);
         moved.code ? failed++ : went++;
         dcp_world_close(&w);
     }

@@ -21,9 +21,16 @@ static bool move(struct dcp_stream *s, enum dcp_stream_state to)
     return true;
 }
 
+/* A takeover that ends before its time: the vBucket stays here. */
+static void keep_serving(struct dcp_stream *s)
+{
+    if (s->cursor.vbucket && (s->state == STREAM_DRAINING || s->state == STREAM_ASKED_PENDING))
+        s->cursor.vbucket->handing_over = false;
+}
+
 void dcp_stream_free(struct dcp_stream *s)
 {
-    if (s->cursor.vbucket && s->state == STREAM_DRAINING) s->cursor.vbucket->handing_over = false;
+    keep_serving(s);
     cursor_close(&s->cursor);
     if (s->flags & DCP_STREAM_TAKEOVER) s->peer->takeovers--;
     list_remove(&s->link);
@@ -35,6 +42,7 @@ void dcp_stream_free(struct dcp_stream *s)
 void dcp_stream_end(struct dcp_stream *s, enum dcp_end reason)
 {
     struct dcp_message m = {.opcode = OP_DCP_STREAM_END, .reason = reason};
+    keep_serving(s);
     if (s->state != STREAM_OVER) dcp_send(s, &m);
     move(s, STREAM_OVER);
 }

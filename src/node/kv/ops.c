@@ -79,6 +79,7 @@ static struct item *find_live(const struct kv_op *op)
 
 struct item *kv_expire(struct vbucket *v, struct item *i, const struct kv_clock *t)
 {
+    if (v->mode != VBUCKET_ACTIVE) return NULL; /* the active decides, and its decision comes over */
     struct buf *kept = &v->store->scratch[0];
     if (!keep_system(v->store, i, kept)) return NULL;
     return vbucket_bury(v, i, buf_view(kept), true, DURABLE_NONE, t);

@@ -79,7 +79,7 @@ enum kv_result kv_touch(const struct kv_op *, uint32_t expiry, struct item **out
 enum kv_result kv_lock(const struct kv_op *, uint32_t lock_s, struct item **out, uint64_t *cas);
 /** MISSING, NOT_LOCKED, LOCKED_TMP. */
 enum kv_result kv_unlock(const struct kv_op *);
-/** Makes a tombstone of an expired document. NULL: out of memory, it stays. */
+/** Makes a tombstone of an expired document. NULL: out of memory, or not the active: it stays. */
 struct item *kv_expire(struct vbucket *, struct item *, const struct kv_clock *);
 
 /* ---- with metadata: what replication from elsewhere writes */
