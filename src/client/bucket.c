@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "client/collections.h"
+#include "client/race.h"
 #include "client/retry.h"
 #include "client/watch.h"
 
@@ -419,9 +420,9 @@ struct node *bucket_target(struct bucket *bucket, struct operation *op)
     const struct map *map = bucket->map;
     if (!map || !map->vbuckets) return NULL;
     if (op_facts_of(op)->is_document) op->vbucket = map_vbucket(map, op_key(op));
-    int at = map_owner(map, op->vbucket, 0);
+    int at = op->is_race ? race_position(bucket->client, map, op) : map_owner(map, op->vbucket, 0);
     if (op->moved % 2 && map->forward) {
-        int ahead = map_forward_owner(map, op->vbucket, 0);
+        int ahead = map_forward_owner(map, op->vbucket, op->copy);
         if (ahead >= 0) at = ahead;
     }
     if (at < 0 || (size_t)at >= map->node_count) return NULL;

@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "client/collections.h"
+#include "client/race.h"
 #include "client/retry.h"
 #include "client/scanner.h"
 #include "client/services/http.h"
@@ -295,8 +296,9 @@ void client_route(struct client *c, struct operation *op)
     else if (collection->state != COLLECTION_KNOWN) collection_wait(collection, op);
     else {
         struct node *node = bucket_target(bucket, op);
-        if (!node) bucket_wait(bucket, op, RETRY_NODE_NOT_AVAILABLE);
-        else if (connection_is_ready(node->connection)) connection_send(node->connection, op);
+        if (!node) {
+            if (!op->is_race || !race_give_up(c, op)) bucket_wait(bucket, op, RETRY_NODE_NOT_AVAILABLE);
+        } else if (connection_is_ready(node->connection)) connection_send(node->connection, op);
         else node_wait(node, op);
     }
 }

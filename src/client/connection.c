@@ -406,6 +406,7 @@ static void put_document(struct connection *conn, struct operation *op, struct b
         kv_put_getl(out, &target, op->expiry);
         break;
     case KIND_GET:
+    case KIND_GET_REPLICA:
     case KIND_REMOVE:
     case KIND_UNLOCK:
         kv_put_get(out, facts->opcode, &target);
@@ -456,6 +457,8 @@ static const char *missing_feature(const struct connection *conn, const struct o
     if (op->keep_expiry && !feature_has(conn->features, FEATURE_PRESERVE_TTL)) return "keeping the expiry";
     if (op->doc_flags & DOC_CREATE_AS_DELETED && !feature_has(conn->features, FEATURE_CREATE_AS_DELETED))
         return "creating deleted documents";
+    if (op->doc_flags & DOC_REPLICA_READ && !feature_has(conn->features, FEATURE_REPLICA_READ))
+        return "looking into replicas";
     bool named = op->kind == KIND_COLLECTION_ID || (op->collection && !op->collection->is_default);
     if (named && !feature_has(conn->features, FEATURE_COLLECTIONS)) return "collections";
     return NULL;

@@ -21,6 +21,7 @@ const struct kind_facts kind_facts[KIND_COUNT] = {
     [KIND_LOOKUP_IN] = {"lookup_in", OP_SUBDOC_MULTI_LOOKUP, EXTRAS_SPECS, true, true, false, false},
     [KIND_MUTATE_IN] = {"mutate_in", OP_SUBDOC_MULTI_MUTATION, EXTRAS_SPECS, false, true, true, false},
     [KIND_GET_PROJECTED] = {"get_projected", OP_SUBDOC_MULTI_LOOKUP, EXTRAS_SPECS, true, true, false, false},
+    [KIND_GET_REPLICA] = {"get_replica", OP_GET_REPLICA, EXTRAS_NONE, true, true, false, true},
     [KIND_SCAN_CREATE] = {"scan_create", OP_RANGE_SCAN_CREATE, EXTRAS_NONE, true, false, false, false},
     [KIND_SCAN_CONTINUE] = {"scan_continue", OP_RANGE_SCAN_CONTINUE, EXTRAS_SCAN, false, false, false, false},
     [KIND_SCAN_CANCEL] = {"scan_cancel", OP_RANGE_SCAN_CANCEL, EXTRAS_SCAN, true, false, false, false},

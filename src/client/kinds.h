@@ -23,7 +23,8 @@ enum op_kind {
     KIND_LOOKUP_IN,
     KIND_MUTATE_IN,
     KIND_GET_PROJECTED, /* get with an expiry or a projection: a lookup that answers as get does */
-    KIND_SCAN_CREATE,   /* the three of a scan have a vBucket, but no key */
+    KIND_GET_REPLICA,
+    KIND_SCAN_CREATE, /* the three of a scan have a vBucket, but no key */
     KIND_SCAN_CONTINUE,
     KIND_SCAN_CANCEL,
     KIND_DOCUMENT_COUNT, /* the kinds below are the client's own */

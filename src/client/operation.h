@@ -52,9 +52,12 @@ struct operation {
     bool rejected;      /* the last answer said that it was not applied */
     bool ambiguous;     /* it failed, but may have been applied */
     bool exists;
-    bool is_deleted;  /* sub-document: the document is a tombstone */
-    bool has_flags;   /* mutate_in: flags are sent */
-    bool with_expiry; /* projection: the first spec is the expiry */
+    bool is_race;      /* one of several copies that are read at once, see race.h */
+    uint8_t copy;      /* which copy it is for: 0 = the active one */
+    uint8_t read_from; /* of a race: enum divan_read_from */
+    bool is_deleted;   /* sub-document: the document is a tombstone */
+    bool has_flags;    /* mutate_in: flags are sent */
+    bool with_expiry;  /* projection: the first spec is the expiry */
     uint8_t doc_flags, spec_count;
     uint8_t spec_failed;              /* 1 + place of the spec that was refused; 0 = none */
     uint8_t persist_to, replicate_to; /* enum divan_persist_to, divan_replicate_to */

@@ -173,6 +173,11 @@ static void on_collection_id(struct script_conn *c, const struct frame *f)
     answer(c, f, ST_UNKNOWN_COLLECTION, DATATYPE_JSON, divan_str(body));
 }
 
+static bool answers_flags(uint8_t opcode)
+{
+    return opcode == OP_GET || opcode == OP_GAT || opcode == OP_GET_REPLICA;
+}
+
 struct script_doc *script_doc(struct script *s, const char *key, bool make)
 {
     struct script_doc *free_one = NULL;
@@ -241,7 +246,7 @@ static void on_data_request(struct script_conn *c, const struct frame *f)
     }
     r.cas = d->cas;
     r.value = bytes_of(d->value, d->value_len);
-    if (f->opcode == OP_GET || f->opcode == OP_GAT) kv_put_reply_flags(io_stream_output(c->stream), &r, 7);
+    if (answers_flags(f->opcode)) kv_put_reply_flags(io_stream_output(c->stream), &r, 7);
     else if (f->opcode == OP_GET_META)
         kv_put_reply_meta(io_stream_output(c->stream), &r, &(struct kv_meta){.seqno = 1});
     else {
@@ -307,7 +312,7 @@ static void play(struct script_conn *c, const struct script_step *step, const st
         buf_put(&out, step->value, step->value_len);
         break;
     case SCRIPT_REPLY:
-        if (step->status == ST_SUCCESS && (f->opcode == OP_GET || f->opcode == OP_GAT)) kv_put_reply_flags(&out, &r, 0);
+        if (step->status == ST_SUCCESS && answers_flags(f->opcode)) kv_put_reply_flags(&out, &r, 0);
         else kv_put_reply(&out, &r);
     }
     if (step->delay_ns) answer_later(c, buf_view(&out), step->delay_ns);
