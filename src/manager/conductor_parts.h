@@ -12,7 +12,8 @@ enum flight_state {
     FLIGHT_MARK,      /* wants the document to say that it moves */
     FLIGHT_WAIT,      /* until both ends know that */
     FLIGHT_TAKE,      /* the new active takes over */
-    FLIGHT_ASK,       /* that failed, or nobody knows: who has what? */
+    FLIGHT_ASK,       /* that failed, or nobody knows: what has the new one? That ends what it was at */
+    FLIGHT_ASK_OLD,   /* and, now that nothing is under way, the old one? */
     FLIGHT_LAND,      /* wants the document to say the new chain */
     FLIGHT_SETTLE,    /* the copies get what the new active has */
     FLIGHT_CLOSE,     /* wants the document to say that the move is over */
@@ -36,7 +37,8 @@ struct flight {
     enum flight_state state;
     char from[VBPLAN_ROW_MAX][UUID_SIZE], to[VBPLAN_ROW_MAX][UUID_SIZE];
     int64_t marked_rev;
-    uint64_t seqno; /* of the new active when it had taken over */
+    struct copy_figures young; /* what the new one said */
+    uint64_t seqno;            /* of the new active when it had taken over */
     struct flight_order orders[FLIGHT_ORDERS];
     unsigned order_count, tries;
     bool ordered;           /* the orders of this state were sent */

@@ -36,6 +36,7 @@ static bool is_better(const struct copy_figures *a, const struct copy_figures *b
     bool active_a = a->known && a->mode == COPY_ACTIVE, active_b = b->known && b->mode == COPY_ACTIVE;
     bool has_a = a->known && a->mode != COPY_ABSENT, has_b = b->known && b->mode != COPY_ABSENT;
     if (active_a != active_b) return active_a;
+    if (active_a && a->prepared == b->prepared && a->high == b->high) return true; /* a took over after b was read */
     if (has_a != has_b) return has_a;
     if (a->prepared != b->prepared) return a->prepared > b->prepared;
     return a->high > b->high;

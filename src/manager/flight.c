@@ -144,7 +144,7 @@ static bool send_take(struct conductor *c, struct flight *f)
 static bool send_asks(struct conductor *c, struct flight *f)
 {
     if (!c->host.ready(c->host.user, f->from[0], 0) || !c->host.ready(c->host.user, f->to[0], 0)) return false;
-    return order(c, f, ORDER_READ, f->from[0], "") && order(c, f, ORDER_READ, f->to[0], "");
+    return order(c, f, ORDER_READ, f->state == FLIGHT_ASK ? f->to[0] : f->from[0], "");
 }
 
 /* ---- what came of it */
@@ -160,7 +160,7 @@ static bool all_done(const struct flight *f)
  * one has less: the old one has everything in any case. */
 static void decide(struct conductor *c, struct flight *f)
 {
-    const struct copy_figures *old = &f->orders[0].figures, *young = &f->orders[1].figures;
+    const struct copy_figures *old = &f->orders[0].figures, *young = &f->young;
     if (young->mode == COPY_ACTIVE) f->seqno = young->high, move_to(f, FLIGHT_LAND);
     else if (old->mode == COPY_ACTIVE && f->tries < TRIES_LOGGED) again(c, f, FLIGHT_WAIT);
     else if (old->mode != COPY_ACTIVE && old->mode != COPY_ABSENT && young->mode != COPY_ABSENT &&
@@ -182,6 +182,10 @@ static void advance(struct conductor *c, struct flight *f)
         move_to(f, FLIGHT_CLOSE);
         break;
     case FLIGHT_ASK:
+        f->young = f->orders[0].figures;
+        move_to(f, FLIGHT_ASK_OLD);
+        break;
+    case FLIGHT_ASK_OLD:
         decide(c, f);
         break;
     default:
@@ -192,7 +196,7 @@ static void advance(struct conductor *c, struct flight *f)
 /* It did not work out, or the node is gone: what then. */
 static enum flight_state after_failure(enum flight_state s)
 {
-    return s == FLIGHT_TAKE ? FLIGHT_ASK : s;
+    return s == FLIGHT_TAKE || s == FLIGHT_ASK_OLD ? FLIGHT_ASK : s;
 }
 
 void flight_step(struct conductor *c, struct flight *f)
@@ -202,10 +206,10 @@ void flight_step(struct conductor *c, struct flight *f)
         c->host.ready(c->host.user, f->to[0], f->marked_rev))
         move_to(f, FLIGHT_TAKE);
     if (!f->ordered) {
-        bool sent = f->state == FLIGHT_BUILD || f->state == FLIGHT_SETTLE ? send_builds(c, f)
-                    : f->state == FLIGHT_TAKE                             ? send_take(c, f)
-                    : f->state == FLIGHT_ASK                              ? send_asks(c, f)
-                                                                          : false;
+        bool sent = f->state == FLIGHT_BUILD || f->state == FLIGHT_SETTLE  ? send_builds(c, f)
+                    : f->state == FLIGHT_TAKE                              ? send_take(c, f)
+                    : f->state == FLIGHT_ASK || f->state == FLIGHT_ASK_OLD ? send_asks(c, f)
+                                                                           : false;
         f->ordered = sent;
         if (!sent && f->order_count) again(c, f, after_failure(f->state)); /* some of several: from the start */
     }

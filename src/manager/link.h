@@ -16,7 +16,8 @@ enum link_type {
     LINK_REFUSED,
     LINK_ORDER,  /* manager: do something with a vBucket */
     LINK_RESULT, /* node: it is done, or failed */
-    LINK_ALIVE,  /* node: every LINK_ALIVE_MS, so that one that hangs is told from one that has nothing to say */
+    LINK_ALIVE,  /* node: every LINK_ALIVE_MS, so that one that hangs is told from one that has nothing to say; manager:
+                    the answer, so that the node finds out when nothing reaches it any more */
 };
 
 enum { LINK_ALIVE_MS = 200 };

@@ -146,6 +146,14 @@ static void drop_older_links(struct member *m)
     if (m->manager->conductor) conductor_node_gone(m->manager->conductor, m->uuid);
 }
 
+static void tell_document(struct member *m)
+{
+    struct buf text = {.limit = CHANNEL_MESSAGE_MAX};
+    link_put_document(&text, m->manager->doc);
+    member_tell(m, &text);
+    buf_fini(&text);
+}
+
 static void take_hello(struct member *m, const struct link_message *msg, const struct doc_node *said)
 {
     struct manager *mg = m->manager;
@@ -154,7 +162,10 @@ static void take_hello(struct member *m, const struct link_message *msg, const s
     channel_trust(m->channel);
     if (!again) drop_older_links(m);
     health_heard(mg, m->uuid);
-    if (again && !doc_find_node(mg->doc, m->uuid)) return; /* it left, and has not heard of it yet */
+    if (!doc_find_node(mg->doc, m->uuid) && (again || msg->revision.rev > 0)) { /* it left, and has not heard of it yet */
+        if (!again) tell_document(m);
+        return;
+    }
     if (again || !came_back_empty(mg->doc, said)) {
         welcome(m, msg->node);
         return;
@@ -200,6 +211,15 @@ static void on_ask(struct member *m, struct link_message *msg)
     follow_ask(a, &msg->request);
 }
 
+/* So that the node finds out when what it is told gets lost on the way. */
+static void answer_alive(struct member *m)
+{
+    struct buf text = {.limit = 256};
+    link_put_alive(&text);
+    member_tell(m, &text);
+    buf_fini(&text);
+}
+
 static void on_message(void *user, struct divan_bytes text)
 {
     struct member *m = user;
@@ -211,8 +231,8 @@ static void on_message(void *user, struct divan_bytes text)
     if (m->uuid[0]) health_heard(mg, m->uuid);
     if (rc) refuse(m, err.message);
     else if (msg.type == LINK_HELLO) on_hello(m, &msg);
-    else if (msg.type == LINK_ALIVE && m->uuid[0]) {
-    } else if (msg.type == LINK_ASK && m->uuid[0]) on_ask(m, &msg);
+    else if (msg.type == LINK_ALIVE && m->uuid[0]) answer_alive(m);
+    else if (msg.type == LINK_ASK && m->uuid[0]) on_ask(m, &msg);
     else if (msg.type == LINK_RESULT && m->uuid[0]) conductor_result(mg->conductor, m->uuid, &msg.result);
     else if (msg.type == LINK_APPLIED && m->uuid[0]) {
         m->applied = msg.revision;

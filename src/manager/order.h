@@ -8,7 +8,7 @@
 enum order_kind {
     ORDER_BUILD,     /* become a replica of the source's vBucket, up to `until` (0 = what it has now) */
     ORDER_TAKE_OVER, /* become active in place of the source */
-    ORDER_READ,      /* tell how you have the vBucket; ORDER_ALL = all of the bucket */
+    ORDER_READ,      /* end what you are at with the vBucket and tell how you have it; ORDER_ALL = all of the bucket */
 };
 enum { ORDER_ALL = 0xffff };
 

@@ -82,6 +82,15 @@ static struct copy_figures figures_of(const struct vbucket_figures *f)
     return (struct copy_figures){true, mode, f->high_prepared_seqno, f->high_seqno};
 }
 
+static void cancel_one(struct orders *o, const char *bucket, uint16_t vbucket)
+{
+    list_each(&o->running, it)
+    {
+        struct running *r = container_of(it, struct running, links);
+        if (r->order.vbucket == vbucket && strcmp(r->bucket, bucket) == 0) give_up(r);
+    }
+}
+
 static void read_figures(struct orders *o, const struct doc_bucket *b, const struct order *order)
 {
     bool all = order->vbucket == ORDER_ALL;
@@ -163,6 +172,7 @@ void orders_take(struct orders *o, const struct doc *d, const struct order *orde
     }
     if (order->kind == ORDER_READ) {
         if (order->vbucket == ORDER_ALL) orders_cancel(o, b->name);
+        else cancel_one(o, b->name, order->vbucket);
         read_figures(o, b, order);
     } else if (!goes_on(o, b->name, order)) carry_out(o, b, order);
 }
