@@ -14,6 +14,7 @@ struct scan_args {
 };
 
 static const struct opt_row rows[] = {
+    OPT(struct scan_args, scanning.ids_only, "ids-only", 0, OPT_FLAG, NULL, "keys without documents"),
     OPT(struct scan_args, json, "json", 0, OPT_FLAG, NULL, "with --ids-only: JSON objects all the same"),
     {0},
 };

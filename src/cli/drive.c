@@ -29,6 +29,12 @@ static void start_some(struct drive *d)
         slot->i = d->started;
         slot->begun_ns = now_ns;
         d->rc = d->plan->start(d->plan->user, slot->i, done, d->err);
+        if (d->rc && d->plan->refused && d->plan->refused(d->plan->user, slot->i, d->err)) {
+            d->rc = DIVAN_OK;
+            d->started++;
+            d->finished++;
+            continue;
+        }
         if (d->rc) {
             d->stop = true;
             return;

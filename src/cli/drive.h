@@ -12,6 +12,8 @@ struct drive_plan {
     void *user;
     /** Starts operation i with the completion given. An error ends the run (what is in flight is still collected). */
     enum divan_code (*start)(void *user, uint64_t i, struct divan_done done, struct divan_error *err);
+    /** Operation i was refused by start(), nothing is in flight: true = go on with the next. NULL = always false. */
+    bool (*refused)(void *user, uint64_t i, const struct divan_error *err);
     /** Operation i is done; result is borrowed. An error ends the run with *err, which it fills. */
     enum divan_code (*done)(void *user, uint64_t i, const divan_result *result, uint64_t ns, struct divan_error *err);
     /** Once per batch, finished = operations done so far; false = start no more. NULL = always true. */

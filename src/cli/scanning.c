@@ -13,7 +13,6 @@ const struct opt_row scanning_rows[] = {
     ROW(seed, "seed", 0, OPT_NUMBER, "N", "with --sample: the same seed gives the same sample of unchanged data",
         .min = 1),
     ROW(limit, "limit", 'n', OPT_NUMBER, "N", "stop after so many documents", .min = 1),
-    ROW(ids_only, "ids-only", 0, OPT_FLAG, NULL, "keys without documents"),
     ROW(concurrency, "concurrency", 0, OPT_NUMBER, "N", "vBuckets scanned at once (default 16)", .min = 1, .max = 1024),
     ROW(timeout_ms, "timeout", 0, OPT_MS, "MS",
         "give up when the server is silent for so long; connecting too (default 75s and 10s)", .env = "DIVAN_TIMEOUT",

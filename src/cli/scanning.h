@@ -8,7 +8,8 @@
 
 struct scanning_args {
     const char *from, *to, *prefix;
-    bool exclude_from, exclude_to, ids_only;
+    bool exclude_from, exclude_to;
+    bool ids_only; /* no row: the command decides */
     struct opt_number sample, seed, limit, concurrency, timeout_ms;
 };
 extern const struct opt_row scanning_rows[]; /* the group "Documents" over a struct scanning_args */

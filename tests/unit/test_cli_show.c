@@ -69,9 +69,14 @@ static void a_bar_fits_its_terminal(void **state)
         if (columns >= 52) assert_true(text_columns(buf_text(&out)) < (size_t)columns);
     }
     buf_clear(&out);
-    progress_begin(&p, stdout, &plain, "none", 0); /* no division by nothing */
-    progress_draw(&p, 0, 0, &out);
-    assert_non_null(strstr(buf_text(&out), "100 %"));
+    progress_begin(&p, stdout, &plain, "reading", 0); /* who does not know the end shows no bar */
+    progress_draw(&p, 1234, 50, &out);
+    assert_string_equal(buf_text(&out), "  reading             1,234      50/s");
+    buf_clear(&out);
+    p.part = 0.25;
+    progress_draw(&p, 1234, 50, &out);
+    assert_string_equal(buf_text(&out),
+                        "  reading    ########...........................  25 %          1,234      50/s");
     buf_fini(&out);
 }
 
