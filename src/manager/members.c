@@ -162,7 +162,8 @@ static void take_hello(struct member *m, const struct link_message *msg, const s
     channel_trust(m->channel);
     if (!again) drop_older_links(m);
     health_heard(mg, m->uuid);
-    if (!doc_find_node(mg->doc, m->uuid) && (again || msg->revision.rev > 0)) { /* it left, and has not heard of it yet */
+    if (!doc_find_node(mg->doc, m->uuid) &&
+        (again || msg->revision.rev > 0)) { /* it left, and has not heard of it yet */
         if (!again) tell_document(m);
         return;
     }

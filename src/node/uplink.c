@@ -5,7 +5,13 @@
 #include "manager/channel.h"
 #include "manager/link.h"
 
-enum { RETRY_FIRST_MS = 20, RETRY_LAST_MS = 1000, ANSWER_MS = 30 * 1000, TICK_MS = 1000 };
+enum {
+    RETRY_FIRST_MS = 20,
+    RETRY_LAST_MS = 1000,
+    ANSWER_MS = 30 * 1000,
+    TICK_MS = 1000,
+    DEAF_MS = 2000, /* ten answers of the manager that did not come */
+};
 
 struct question {
     struct link questions;
@@ -26,6 +32,7 @@ struct uplink {
     unsigned retry_ms;
     bool up; /* a document came since the link was made */
     struct io_timer retry, tick, alive;
+    uint64_t heard_ns, alive_ns; /* something from the manager; the last turn of `alive` */
 };
 
 /* ---------------------------------------------------------------- questions */
@@ -135,11 +142,26 @@ static void take_document(struct uplink *u, struct divan_bytes json)
     doc_release(d);
 }
 
+/* A connection that brings nothing any more (a firewall forgot it, the manager hangs) is made anew. */
+static bool is_deaf(struct uplink *u)
+{
+    uint64_t now = io_now_ns(u->loop);
+    bool stood_still = now - u->alive_ns >=
+                       2 * LINK_ALIVE_MS * NS_PER_MS; /* this process did: look at what has come first */
+    u->alive_ns = now;
+    if (stood_still) u->heard_ns = now;
+    return u->channel && now - u->heard_ns >= DEAF_MS * NS_PER_MS;
+}
+
 static void say_alive(void *user)
 {
     struct uplink *u = user;
     struct buf text = {.limit = 256};
     io_timer_start(&u->alive, io_now_ns(u->loop) + LINK_ALIVE_MS * NS_PER_MS);
+    if (is_deaf(u)) {
+        LOG_W(u->o.log, "the manager said nothing for %d ms: linking anew", DEAF_MS);
+        away(u);
+    }
     link_put_alive(&text);
     if (u->up && u->channel && !text.failed) channel_send(u->channel, buf_view(&text));
     buf_fini(&text);
@@ -169,6 +191,7 @@ static void on_message(void *user, struct divan_bytes text)
     struct uplink *u = user;
     struct link_message m;
     struct divan_error err = {0};
+    u->heard_ns = io_now_ns(u->loop);
     if (link_read(text, &m, &err)) {
         LOG_E(u->o.log, "%s", err.message);
         away(u);
@@ -222,6 +245,7 @@ static void connect_now(void *user)
         away(u);
         return;
     }
+    u->heard_ns = io_now_ns(u->loop);
     channel_handle(u->channel, &handler, u);
     if (!say_hello(u)) away(u);
 }

@@ -20,7 +20,7 @@ enum told {
 
 /** What is wrong, as one sentence, and the operations concerned (their `id`; UINT64_MAX = none). */
 struct finding {
-    char text[240];
+    char text[600];
     uint64_t first, second;
 };
 

@@ -5,7 +5,7 @@
 
 #include "sim/sim_cluster.h"
 
-enum { AGAIN_MS = 500, LEAVE_MS = 4000, TRIES_MAX = 40 };
+enum { AGAIN_MS = 500, LEAVE_MS = 1000, TRIES_MAX = 40 };
 
 /* ---- looking */
 
@@ -299,4 +299,17 @@ bool operator_heal(struct world *w)
         return false;
     }
     return manager_up_to_date(w->manager) == d->node_count;
+}
+
+void operator_describe(const struct world *w, struct buf *out)
+{
+    static const char *const doing[] = {"idle", "joining", "recovering", "asked", "failing", "rebalancing"};
+    const struct doc *d = doc_of(w);
+    buf_printf(out, "%s%s, %zu of %zu linked nodes up to date;", doing[w->ops.state],
+               doc_is_busy(d) ? " and the manager is at it" : "", manager_up_to_date(w->manager),
+               manager_linked(w->manager));
+    for (size_t i = 0; i < d->node_count; i++)
+        buf_printf(out, " %s %s%s", d->nodes[i].host, doc_membership_name(d->nodes[i].membership),
+                   d->nodes[i].down ? " (down)" : "");
+    if (d->task.error[0]) buf_printf(out, "; %s", d->task.error);
 }

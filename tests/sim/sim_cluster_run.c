@@ -4,7 +4,7 @@
 #include "base/alloc.h"
 #include "sim/sim_cluster.h"
 
-enum { GRACE_MS = 3000, LIVENESS_MS = 1500, OPERATOR_MS = 20, HEAL_S = 120 };
+enum { GRACE_MS = 3000, LIVENESS_MS = 1500, OPERATOR_MS = 20, HEAL_S = 60 };
 
 static void begin(struct world *w, enum phase phase)
 {
@@ -41,13 +41,21 @@ static void run_safety(struct world *w)
     faults_end_all(w);
 }
 
+static void give_up_healing(struct world *w)
+{
+    struct buf text = {.limit = 1000};
+    operator_describe(w, &text);
+    world_fail(w, "heal", "not in order after %d s: %s", HEAL_S, buf_text(&text));
+    buf_fini(&text);
+}
+
 /* The faults are over; whoever runs the cluster brings it back in order. */
 static void run_heal(struct world *w)
 {
     begin(w, PHASE_HEAL);
     uint64_t end = sim_now(w->sim) + HEAL_S * NS_PER_S;
     while (!w->failed && !operator_heal(w)) {
-        if (sim_now(w->sim) >= end) world_fail(w, "heal", "the cluster is not in order after %d s", HEAL_S);
+        if (sim_now(w->sim) >= end) give_up_healing(w);
         run_for(w, OPERATOR_MS * NS_PER_MS);
     }
     w->too_few_nodes = w->plan.replicas && manager_linked(w->manager) < 2;
