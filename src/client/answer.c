@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/error.h"
+#include "client/canary.h"
 #include "client/collections.h"
 #include "client/retry.h"
 #include "client/scanner.h"
@@ -277,6 +278,7 @@ void answer_take(struct connection *conn, struct operation *op, const struct fra
     op->status = f->status;
     note_server_time(op, f);
     if (op->kind >= KIND_DOCUMENT_COUNT) {
+    if (conn->client->breaker_limits.enabled) canary_note(conn, false);
         take_internal(conn, op, f);
         return;
     }

@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "client/canary.h"
 #include "client/collections.h"
 #include "client/race.h"
 #include "client/retry.h"
@@ -38,6 +39,7 @@ struct client *client_new(struct io_loop *loop, struct client_config *config, cl
     memset(config, 0, sizeof *config);
     c->log = &c->config.log;
     c->deliver = deliver;
+    c->breaker_limits = canary_limits(&c->config.options);
     c->deliver_user = user;
     c->id = rng_u64(io_rng(loop));
     c->scratch.limit = (size_t)FRAME_MAX;
@@ -298,7 +300,8 @@ void client_route(struct client *c, struct operation *op)
         struct node *node = bucket_target(bucket, op);
         if (!node) {
             if (!op->is_race || !race_give_up(c, op)) bucket_wait(bucket, op, RETRY_NODE_NOT_AVAILABLE);
-        } else if (connection_is_ready(node->connection)) connection_send(node->connection, op);
+        } else if (connection_is_usable(node->connection)) connection_send(node->connection, op);
+        else if (connection_is_ready(node->connection)) canary_refuse(node, op);
         else node_wait(node, op);
     }
 }
@@ -364,6 +367,7 @@ static void pass_deadline(struct client *c, struct operation *op)
     client_fail(c, op, code, "%s took longer than %u ms: %s%s", op_facts_of(op)->name, op->timeout_ms, text ? text : "",
                 code == DIVAN_ERR_AMBIGUOUS_TIMEOUT ? "; it may have been applied" : "");
     buf_fini(&cause);
+    if (silent) canary_note(silent, true);
     if (silent) connection_doubt(silent);
 }
 

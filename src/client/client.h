@@ -3,6 +3,7 @@
 #ifndef DIVAN_CLIENT_CLIENT_H
 #define DIVAN_CLIENT_CLIENT_H
 
+#include "client/breaker.h"
 #include "client/config.h"
 #include "client/meter.h"
 #include "client/operation.h"
@@ -58,6 +59,7 @@ struct client {
 
     struct http *http; /* of the services; NULL = not needed yet */
 
+    struct breaker_limits breaker_limits;
     struct meter meter;
 };
 

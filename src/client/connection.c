@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "client/answer.h"
+#include "client/canary.h"
 #include "client/collections.h"
 #include "client/node.h"
 #include "client/retry.h"
@@ -166,6 +167,10 @@ static void on_timer(void *user)
     }
     err_set(&why, DIVAN_ERR_UNAMBIGUOUS_TIMEOUT, "%s did not %s within %u ms", peer_of(conn),
             conn->state == CONN_DIAL ? "accept the connection" : "finish the handshake",
+    if (conn->state == CONN_READY) {
+        canary_due(conn);
+        return;
+    }
             conn->client->config.options.kv_connect_timeout_ms);
     connection_fail(conn, &why);
 }

@@ -25,6 +25,7 @@ struct connection {
     struct handshake handshake;
     struct slots slots;
     struct link dirty; /* in client->dirty */
+    struct breaker breaker;
     uint64_t appended; /* bytes of requests put into the output buffer in all */
     uint64_t flushed;  /* of these, what may have left: a node cannot have seen anything behind it */
     uint64_t received; /* bytes in all */
@@ -56,6 +57,12 @@ void connection_flush(struct connection *conn);
 static inline bool connection_is_ready(const struct connection *conn)
 {
     return conn && conn->state == CONN_READY;
+}
+
+/** Ready, and its circuit breaker lets requests pass. */
+static inline bool connection_is_usable(const struct connection *conn)
+{
+    return conn && conn->state == CONN_READY && conn->breaker.state == BREAKER_CLOSED;
 }
 
 #endif

@@ -28,6 +28,7 @@ const struct kind_facts kind_facts[KIND_COUNT] = {
     [KIND_CONFIG] = {"get_cluster_config", OP_GET_CLUSTER_CONFIG, EXTRAS_REVISION, true, false, false, false},
     [KIND_COLLECTION_ID] = {"get_collection_id", OP_GET_COLLECTION_ID, EXTRAS_NONE, true, false, false, false},
     [KIND_OBSERVE] = {"observe", OP_OBSERVE_SEQNO, EXTRAS_NONE, true, false, false, false},
+    [KIND_NOOP] = {"noop", OP_NOOP, EXTRAS_NONE, true, false, false, false},
     [KIND_HTTP] = {"http", 0, EXTRAS_NONE, false, false, false, false},
     [KIND_HTTP_READ] = {"http", 0, EXTRAS_NONE, true, false, false, false},
 };

@@ -31,6 +31,7 @@ enum op_kind {
     KIND_CONFIG = KIND_DOCUMENT_COUNT,
     KIND_COLLECTION_ID,
     KIND_OBSERVE, /* of one node: how far a vBucket is */
+    KIND_NOOP,    /* whether a connection answers */
     KIND_HTTP,    /* to a service that speaks HTTP: not on these connections */
     KIND_HTTP_READ,
     KIND_COUNT,

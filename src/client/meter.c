@@ -106,6 +106,7 @@ void meter_json(const struct meter *m, struct buf *out)
         {"retries", m->retries},
         {"deadlines_passed", m->deadline_passed},
         {"rejected_overload", m->rejected_overload},
+        {"breakers_opened", m->breakers_opened},
         {"late_answers", m->orphans},
         {"connects", m->connects},
         {"connects_failed", m->connects_failed},

@@ -34,7 +34,8 @@ struct meter {
     struct histogram latency[KIND_DOCUMENT_COUNT];
     uint64_t outcomes[KIND_DOCUMENT_COUNT][OUTCOME_COUNT];
     uint64_t retries, rejected_overload, orphans, connects, connects_failed, connections_lost;
-    uint64_t maps_applied, maps_ignored, pushes, collection_lookups, deadline_passed, bytes_out, bytes_in;
+    uint64_t maps_applied, maps_ignored, pushes, collection_lookups, deadline_passed, breakers_opened, bytes_out,
+        bytes_in;
 };
 
 enum meter_outcome meter_outcome_of(enum divan_code code);

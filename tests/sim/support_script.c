@@ -369,6 +369,9 @@ static void on_frame(struct script_conn *c, const struct frame *f)
     case OP_GET_COLLECTION_ID:
         on_collection_id(c, f);
         break;
+    case OP_NOOP:
+        answer_text(c, f, ST_SUCCESS, NULL);
+        break;
     default:
         on_document(c, f);
     }
