@@ -120,6 +120,38 @@ static void a_cut_snapshot_does_not_count(void **state)
     }
 }
 
+/* One replica is promoted in the middle of its first snapshot, the other has less, but whole: the documents that the
+ * promoted one lacks, because newer states of them were to come, must go from the other too. */
+static void who_has_less_but_whole_follows_a_mixture(void **state)
+{
+    unsigned cut = 0;
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        struct dcp_world w;
+        dcp_world_open(&w, 3, seed);
+        set_chain(&w, (int[]){0, 2}, 2);
+        scribble(&w, 0, 300);
+        run_until(&w, 5, same_node(&w, 0, 2));
+        sim_flow_set(w.sim, w.nodes[0].host, w.nodes[2].host, SIM_STALLS);
+        scribble(&w, 0, 300);
+        struct sim_link slow = sim_link_default();
+        slow.piece_max = 200;
+        slow.latency_min_ns = slow.latency_max_ns = 2 * NS_PER_MS;
+        slow.send_bytes = 600;
+        sim_link_set(w.sim, w.nodes[0].host, w.nodes[1].host, &slow);
+        set_chain(&w, (int[]){0, 1, 2}, 3);
+        uint64_t least = vb(&w, 2, 0)->high_seqno + rng_below(&w.rng, 40);
+        run_until(&w, 60, vb(&w, 1, 0)->high_seqno > least);
+        const struct vbucket *v = vb(&w, 1, 0);
+        cut += v->high_seqno < v->snapshot_end;
+        sim_host_set(w.sim, w.nodes[0].host, SIM_GONE);
+        set_chain(&w, (int[]){1, 2, -1}, 3);
+        scribble(&w, 1, 20);
+        run_until(&w, 60, same_node(&w, 1, 2));
+        dcp_world_close(&w);
+    }
+    assert_true(cut > 10);
+}
+
 static void a_flushed_bucket_is_followed_anew(void **state)
 {
     struct dcp_world w;
@@ -283,6 +315,7 @@ int main(void)
         cmocka_unit_test(a_stalled_source_is_dialled_again),
         cmocka_unit_test(what_was_never_replicated_is_rolled_back),
         cmocka_unit_test(a_cut_snapshot_does_not_count),
+        cmocka_unit_test(who_has_less_but_whole_follows_a_mixture),
         cmocka_unit_test(a_flushed_bucket_is_followed_anew),
         cmocka_unit_test(roles_and_sources_come_in_any_order),
         cmocka_unit_test(a_vbucket_moves_while_it_is_written),
