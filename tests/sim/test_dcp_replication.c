@@ -165,6 +165,34 @@ static void a_flushed_bucket_is_followed_anew(void **state)
     dcp_world_close(&w);
 }
 
+/* Any one allocation fails while connections come and go: nothing is lost, nobody hangs. */
+static void memory_may_fail_anywhere(void **state)
+{
+    for (uint64_t fail = 1; fail <= 150; fail++) {
+        struct dcp_world w;
+        struct wire_client c;
+        dcp_world_open(&w, 2, 1);
+        set_chain(&w, (int[]){0, 1}, 2);
+        client_open(&w, &c, 0, FEATURE(FEATURE_UNORDERED));
+        mem_fail_at(fail);
+        for (int i = 0; i < 6; i++) {
+            char key[8];
+            snprintf(key, sizeof key, "d%d", i);
+            scribble(&w, 0, 4);
+            client_send(&c, (uint16_t)(i % VBUCKETS), key, "v", 1, 1000);
+            sim_run_for(w.sim, 5 * NS_PER_MS);
+            if (i == 3) sim_reset(w.sim, w.nodes[0].host, w.nodes[1].host);
+        }
+        sim_run_for(w.sim, 3 * NS_PER_S);
+        mem_fail_at(0);
+        run_until(&w, 60, same_node(&w, 0, 1));
+        for (uint16_t i = 0; i < VBUCKETS; i++) assert_null(vb(&w, 0, i)->prepares);
+        for (uint32_t i = 1; i <= c.next_opaque; i++) assert_true(c.told[i].there || c.closed);
+        client_close(&w, &c);
+        dcp_world_close(&w);
+    }
+}
+
 static void roles_and_sources_come_in_any_order(void **state)
 {
     struct dcp_world w;
@@ -317,6 +345,7 @@ int main(void)
         cmocka_unit_test(a_cut_snapshot_does_not_count),
         cmocka_unit_test(who_has_less_but_whole_follows_a_mixture),
         cmocka_unit_test(a_flushed_bucket_is_followed_anew),
+        cmocka_unit_test(memory_may_fail_anywhere),
         cmocka_unit_test(roles_and_sources_come_in_any_order),
         cmocka_unit_test(a_vbucket_moves_while_it_is_written),
         cmocka_unit_test(a_broken_takeover_leaves_one_active_at_most),

@@ -109,7 +109,7 @@ void held_take(struct request *rq, size_t from)
     struct held_answer *h = mem_zalloc(sizeof *h);
     if (h) {
         h->bytes.limit = out->limit;
-        buf_put(&h->bytes, out->data + from, out->len - from);
+        buf_put_bytes(&h->bytes, bytes_slice(buf_view(out), from, out->len));
     }
     out->len = from;
     if (!h || h->bytes.failed) {
