@@ -5,27 +5,31 @@
 #include "cli/local/state.h"
 #include "text/connstr.h"
 
+#define ROW(...) OPT(struct connect_args, __VA_ARGS__)
+#define ROWS_WHO                                                                                                       \
+    ROW(connstr, "connstr", 'C', OPT_TEXT, "STRING",                                                                   \
+        "connection string, as in couchbase://host1,host2/bucket; without it the local cluster that runs, else "       \
+        "couchbase://127.0.0.1",                                                                                       \
+        .env = "DIVAN_CONNSTR CB_CONNECTION_STRING"),                                                                  \
+        ROW(username, "username", 'u', OPT_TEXT, "NAME", "who connects", .env = "DIVAN_USERNAME CB_USERNAME"),         \
+        ROW(password, "password", 'p', OPT_TEXT, "TEXT",                                                               \
+            "the password; better by the environment, for other users of the machine can see arguments",               \
+            .env = "DIVAN_PASSWORD CB_PASSWORD")
+#define ROW_BUCKET ROW(bucket, "bucket", 'b', OPT_TEXT, "NAME", "the bucket", .env = "DIVAN_BUCKET CB_BUCKET")
+#define ROW_DIR                                                                                                        \
+    ROW(dir, "dir", 0, OPT_TEXT, "FOLDER", "state folder of the local cluster to look at", .env = "DIVAN_DIR")
+
 const struct opt_row connect_rows[] = {
-    OPT(struct connect_args, connstr, "connstr", 'C', OPT_TEXT, "STRING",
-        "connection string, as in couchbase://host1,host2/bucket; without it the local cluster that runs, else "
-        "couchbase://127.0.0.1",
-        .env = "DIVAN_CONNSTR CB_CONNECTION_STRING"),
-    OPT(struct connect_args, username, "username", 'u', OPT_TEXT, "NAME", "who connects",
-        .env = "DIVAN_USERNAME CB_USERNAME"),
-    OPT(struct connect_args, password, "password", 'p', OPT_TEXT, "TEXT",
-        "the password; better by the environment, for other users of the machine can see arguments",
-        .env = "DIVAN_PASSWORD CB_PASSWORD"),
-    OPT(struct connect_args, bucket, "bucket", 'b', OPT_TEXT, "NAME", "the bucket", .env = "DIVAN_BUCKET CB_BUCKET"),
-    OPT(struct connect_args, scope, "scope", 0, OPT_TEXT, "NAME", "the scope", .preset = "_default",
-        .env = "DIVAN_SCOPE CB_SCOPE"),
-    OPT(struct connect_args, collection, "collection", 0, OPT_TEXT, "NAME", "the collection", .preset = "_default",
+    ROWS_WHO,
+    ROW_BUCKET,
+    ROW(scope, "scope", 0, OPT_TEXT, "NAME", "the scope", .preset = "_default", .env = "DIVAN_SCOPE CB_SCOPE"),
+    ROW(collection, "collection", 0, OPT_TEXT, "NAME", "the collection", .preset = "_default",
         .env = "DIVAN_COLLECTION CB_COLLECTION"),
-    OPT(struct connect_args, ca, "ca", 0, OPT_TEXT, "FILE",
-        "PEM file with the certificates to trust; with couchbases://", .env = "DIVAN_CA"),
-    OPT(struct connect_args, dir, "dir", 0, OPT_TEXT, "FOLDER", "state folder of the local cluster to look at",
-        .env = "DIVAN_DIR"),
+    ROW_DIR,
     {0},
 };
+const struct opt_row connect_bucket_rows[] = {ROWS_WHO, ROW_BUCKET, ROW_DIR, {0}};
+const struct opt_row connect_cluster_rows[] = {ROWS_WHO, ROW_DIR, {0}};
 
 static bool is_loopback(const struct connstr *cs)
 {
@@ -107,8 +111,8 @@ void target_fini(struct target *t)
     *t = (struct target){0};
 }
 
-enum divan_code connection_open(const struct connect_args *args, uint32_t timeout_ms, struct connection *out,
-                                struct divan_error *err)
+enum divan_code connection_open_cluster(const struct connect_args *args, uint32_t timeout_ms, struct connection *out,
+                                        struct divan_error *err)
 {
     *out = (struct connection){0};
     enum divan_code rc = target_choose(args, &out->target, err);
@@ -116,12 +120,17 @@ enum divan_code connection_open(const struct connect_args *args, uint32_t timeou
     const struct divan_cluster_options options = {
         .username = out->target.username,
         .password = out->target.password,
-        .ca_file = args->ca,
         .open_timeout_ms = timeout_ms,
         .kv_timeout_ms = timeout_ms,
         .kv_durable_timeout_ms = timeout_ms,
     };
-    rc = divan_cluster_open(&out->cluster, out->target.connstr, &options, err);
+    return divan_cluster_open(&out->cluster, out->target.connstr, &options, err);
+}
+
+enum divan_code connection_open(const struct connect_args *args, uint32_t timeout_ms, struct connection *out,
+                                struct divan_error *err)
+{
+    enum divan_code rc = connection_open_cluster(args, timeout_ms, out, err);
     if (rc) return rc;
     out->collection = divan_cluster_collection(out->cluster, out->target.bucket, args->scope, args->collection, err);
     return out->collection ? DIVAN_OK : err->code;

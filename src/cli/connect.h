@@ -10,7 +10,9 @@
 struct connect_args {
     const char *connstr, *username, *password, *bucket, *scope, *collection, *dir, *ca;
 };
-extern const struct opt_row connect_rows[]; /* the group "Connection" over a struct connect_args */
+extern const struct opt_row connect_rows[];         /* the group "Connection" over a struct connect_args */
+extern const struct opt_row connect_bucket_rows[];  /* the same up to the bucket */
+extern const struct opt_row connect_cluster_rows[]; /* and without any bucket */
 
 /* What was decided; all texts live until target_fini(). */
 struct target {
@@ -34,6 +36,9 @@ struct connection {
  * target_choose(), divan_cluster_open() and divan_cluster_collection(). */
 enum divan_code connection_open(const struct connect_args *args, uint32_t timeout_ms, struct connection *out,
                                 struct divan_error *err);
+/** The same without a collection: for what is asked of the cluster. */
+enum divan_code connection_open_cluster(const struct connect_args *args, uint32_t timeout_ms, struct connection *out,
+                                        struct divan_error *err);
 void connection_close(struct connection *c); /**< a zeroed one is fine */
 
 #endif
