@@ -219,6 +219,7 @@ bool fault_is_of_operator(const struct fault *f);
 void operator_step(struct world *w);
 /** Goes on bringing the cluster back in order; true = it is. */
 bool operator_heal(struct world *w);
+size_t operator_active_nodes(const struct world *w);
 void operator_describe(const struct world *w, struct buf *out);
 
 /* sim_cluster_judge.c */

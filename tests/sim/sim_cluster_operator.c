@@ -57,7 +57,7 @@ static size_t choose_active(const struct world *w, uint32_t amount)
 static size_t choose_free(const struct world *w)
 {
     for (size_t i = 0; i < WORLD_NODES; i++)
-        if (!w->members[i].loop) return i;
+        if (!w->members[i].loop && !w->crashed[i]) return i;
     return WORLD_NODES;
 }
 
@@ -138,6 +138,7 @@ static void begin_crash(struct world *w, size_t i)
     sim_host_set(w->sim, w->hosts[HOST_NODE + i], SIM_CRASHED);
     world_stop_node(w, i);
     w->crashed[i] = true;
+    o->status = 0;
     o->needs_rebalance = true;
     o->again_ns = sim_now(w->sim) + AGAIN_MS * NS_PER_MS;
     o->state = OPERATOR_FAILING;
@@ -299,6 +300,11 @@ bool operator_heal(struct world *w)
         return false;
     }
     return manager_up_to_date(w->manager) == d->node_count;
+}
+
+size_t operator_active_nodes(const struct world *w)
+{
+    return count_nodes(w, DOC_ACTIVE);
 }
 
 void operator_describe(const struct world *w, struct buf *out)

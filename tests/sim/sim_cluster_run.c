@@ -58,7 +58,7 @@ static void run_heal(struct world *w)
         if (sim_now(w->sim) >= end) give_up_healing(w);
         run_for(w, OPERATOR_MS * NS_PER_MS);
     }
-    w->too_few_nodes = w->plan.replicas && manager_linked(w->manager) < 2;
+    w->too_few_nodes = w->plan.replicas && operator_active_nodes(w) < 2;
 }
 
 static void run_phases(struct world *w)
