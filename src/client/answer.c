@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "client/canary.h"
 #include "client/collections.h"
+#include "client/observe.h"
 #include "client/retry.h"
 #include "client/scanner.h"
 #include "client/specs.h"
@@ -277,8 +278,8 @@ void answer_take(struct connection *conn, struct operation *op, const struct fra
     op->connection = NULL;
     op->status = f->status;
     note_server_time(op, f);
-    if (op->kind >= KIND_DOCUMENT_COUNT) {
     if (conn->client->breaker_limits.enabled) canary_note(conn, false);
+    if (op->kind >= KIND_DOCUMENT_COUNT) {
         take_internal(conn, op, f);
         return;
     }
@@ -295,6 +296,7 @@ void answer_take(struct connection *conn, struct operation *op, const struct fra
         return;
     }
     enum divan_code rc = take_success(conn, op, f, chunk, &err);
-    if (!rc) client_succeed(conn->client, op);
-    else client_fail_with(conn->client, op, &err);
+    if (rc) client_fail_with(conn->client, op, &err);
+    else if (observe_is_wanted(op)) observe_begin(conn->client, op);
+    else client_succeed(conn->client, op);
 }

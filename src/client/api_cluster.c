@@ -181,15 +181,6 @@ static const char *bucket_name_of(const struct divan_cluster *cluster, const cha
     return bucket ? bucket : cluster->client->config.bucket;
 }
 
-static struct bucket *find_or_make_bucket(struct client *c, const char *name)
-{
-    struct bucket *bucket = bucket_find(c, name);
-    if (bucket) return bucket;
-    bucket = bucket_new(c, name);
-    if (bucket) list_append(&c->buckets, &bucket->link);
-    return bucket;
-}
-
 divan_collection *divan_cluster_collection(divan_cluster *cluster, const char *bucket, const char *scope,
                                            const char *name, struct divan_error *err)
 {
@@ -206,7 +197,7 @@ divan_collection *divan_cluster_collection(divan_cluster *cluster, const char *b
     if (!rc) rc = check_collection_name(name, DIVAN_ERR_COLLECTION_NAME, err);
     if (rc) return NULL;
     cluster_lock(cluster);
-    struct bucket *home = find_or_make_bucket(cluster->client, in);
+    struct bucket *home = bucket_named(cluster->client, in);
     struct collection *collection = home ? collection_of(home, scope, name) : NULL;
     cluster_unlock(cluster);
     if (!collection) err_oom(err);

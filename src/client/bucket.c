@@ -56,6 +56,15 @@ struct bucket *bucket_find(const struct client *client, const char *name)
     return NULL;
 }
 
+struct bucket *bucket_named(struct client *client, const char *name)
+{
+    struct bucket *bucket = bucket_find(client, name);
+    if (bucket) return bucket;
+    bucket = bucket_new(client, name);
+    if (bucket) list_append(&client->buckets, &bucket->link);
+    return bucket;
+}
+
 /* ---- finding nodes to learn the map from */
 
 static struct node *node_named(const struct bucket *bucket, const char *host, uint16_t port)
@@ -415,6 +424,14 @@ bool bucket_apply(struct bucket *bucket, struct map *map, struct node *source)
     return true;
 }
 
+static struct node *node_of_position(struct bucket *bucket, int at)
+{
+    const struct map *map = bucket->map;
+    if (at < 0 || (size_t)at >= map->node_count) return NULL;
+    if (!bucket->by_position[at]) bucket->by_position[at] = node_at(bucket, map, (size_t)at, NULL);
+    return bucket->by_position[at]; /* not there: on another network, or memory was short before */
+}
+
 struct node *bucket_target(struct bucket *bucket, struct operation *op)
 {
     const struct map *map = bucket->map;
@@ -425,9 +442,12 @@ struct node *bucket_target(struct bucket *bucket, struct operation *op)
         int ahead = map_forward_owner(map, op->vbucket, op->copy);
         if (ahead >= 0) at = ahead;
     }
-    if (at < 0 || (size_t)at >= map->node_count) return NULL;
-    if (!bucket->by_position[at]) bucket->by_position[at] = node_at(bucket, map, (size_t)at, NULL);
-    return bucket->by_position[at]; /* not there: on another network, or memory was short before */
+    return node_of_position(bucket, at);
+}
+
+struct node *bucket_copy(struct bucket *bucket, uint16_t vbucket, unsigned copy)
+{
+    return bucket_has_map(bucket) ? node_of_position(bucket, map_owner(bucket->map, vbucket, copy)) : NULL;
 }
 
 static void on_fetch_due(void *user)

@@ -30,6 +30,8 @@ struct bucket *bucket_new(struct client *client, const char *name);
 void bucket_free(struct bucket *bucket);
 /** The bucket of a name; NULL = not known yet. */
 struct bucket *bucket_find(const struct client *client, const char *name);
+/** The same, made when it is not known yet. NULL: out of memory. */
+struct bucket *bucket_named(struct client *client, const char *name);
 /** Starts connecting if it is not connected. */
 void bucket_open(struct bucket *bucket);
 static inline bool bucket_has_map(const struct bucket *bucket)
@@ -43,6 +45,9 @@ struct connection *bucket_any_connection(struct bucket *bucket);
 
 /** The node that an operation goes to by the present map; sets its vBucket. NULL = there is none at the moment. */
 struct node *bucket_target(struct bucket *bucket, struct operation *op);
+
+/** The node of a copy of a vBucket, 0 = the active one; NULL = there is none at the moment. */
+struct node *bucket_copy(struct bucket *bucket, uint16_t vbucket, unsigned copy);
 
 /** Replaces the map if the new one is newer. Takes the reference over. source: the node it came from, if certain: a
  * candidate that turns out to be a node of the map becomes that node. True when it was applied. */

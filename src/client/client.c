@@ -8,6 +8,7 @@
 #include "client/canary.h"
 #include "client/collections.h"
 #include "client/race.h"
+#include "client/observe.h"
 #include "client/retry.h"
 #include "client/scanner.h"
 #include "client/services/http.h"
@@ -38,8 +39,8 @@ struct client *client_new(struct io_loop *loop, struct client_config *config, cl
     c->config = *config;
     memset(config, 0, sizeof *config);
     c->log = &c->config.log;
-    c->deliver = deliver;
     c->breaker_limits = canary_limits(&c->config.options);
+    c->deliver = deliver;
     c->deliver_user = user;
     c->id = rng_u64(io_rng(loop));
     c->scratch.limit = (size_t)FRAME_MAX;
@@ -66,7 +67,7 @@ static void cancel_all(struct client *c)
             struct wheel_entry *e = container_of(it, struct wheel_entry, link);
             if (e->tag != TAG_DEADLINE) continue;
             struct operation *op = container_of(e, struct operation, deadline);
-            op->ambiguous = op->state == OP_SENT && !op_facts_of(op)->is_idempotent;
+            op->ambiguous = op->is_observed || (op->state == OP_SENT && !op_facts_of(op)->is_idempotent);
             client_cancel(c, op);
             it_next = c->wheel.slots[i].head.next; /* the list changed under us */
         }
@@ -268,6 +269,11 @@ enum divan_code client_start(struct client *c, struct operation *op, struct diva
     return DIVAN_OK;
 }
 
+bool client_wake_at(struct client *c, struct operation *op, uint64_t at_ns)
+{
+    return arm(c, &op->retry, at_ns);
+}
+
 void client_note_reason(struct client *c, struct operation *op, unsigned reason)
 {
     if (reason < 32) op->reasons |= 1u << reason;
@@ -293,10 +299,15 @@ void client_route(struct client *c, struct operation *op)
         http_route(c, op);
         return;
     }
+    if (op->is_observed) {
+        observe_poll(c, op);
+        return;
+    }
     struct bucket *bucket = collection->bucket;
     if (!bucket_has_map(bucket)) bucket_wait(bucket, op, RETRY_BUCKET_OPEN_IN_PROGRESS);
     else if (collection->state != COLLECTION_KNOWN) collection_wait(collection, op);
     else {
+        if (observe_is_wanted(op) && !observe_check(c, op)) return;
         struct node *node = bucket_target(bucket, op);
         if (!node) {
             if (!op->is_race || !race_give_up(c, op)) bucket_wait(bucket, op, RETRY_NODE_NOT_AVAILABLE);
@@ -356,6 +367,11 @@ static void pass_deadline(struct client *c, struct operation *op)
     enum divan_code code = verdict_of_timeout(op_facts_of(op)->is_idempotent, unanswered);
     char words[200];
     c->meter.deadline_passed++;
+    if (op->is_observed) {
+        observe_give_up(c, op, "the deadline passed");
+        return;
+    }
+    if (silent) canary_note(silent, true);
     if (op->state == OP_WAITING && op->collection && op->collection->state != COLLECTION_KNOWN &&
         collection_is_missing(op->collection, &code, words, sizeof words)) {
         client_fail(c, op, code, "%s; it was looked for until the deadline of %u ms passed", words, op->timeout_ms);
@@ -367,7 +383,6 @@ static void pass_deadline(struct client *c, struct operation *op)
     client_fail(c, op, code, "%s took longer than %u ms: %s%s", op_facts_of(op)->name, op->timeout_ms, text ? text : "",
                 code == DIVAN_ERR_AMBIGUOUS_TIMEOUT ? "; it may have been applied" : "");
     buf_fini(&cause);
-    if (silent) canary_note(silent, true);
     if (silent) connection_doubt(silent);
 }
 

@@ -99,6 +99,8 @@ void client_route_all(struct client *c, struct list *ops);
 /** Not now: notes the reason, pauses by the back-off, then routes again. The operation is in no list; it is put into
  * `where` (NULL = none) meanwhile. */
 void client_retry_later(struct client *c, struct operation *op, unsigned reason, struct list *where);
+/** Routes a waiting operation again at this time. False: out of memory. */
+bool client_wake_at(struct client *c, struct operation *op, uint64_t at_ns);
 void client_note_reason(struct client *c, struct operation *op, unsigned reason);
 
 /** CANCELLED: the handle is being closed. */

@@ -6,11 +6,13 @@
 #include "client/canary.h"
 #include "client/collections.h"
 #include "client/node.h"
+#include "client/observe.h"
 #include "client/retry.h"
 #include "client/scanner.h"
 #include "client/specs.h"
 #include "client/watch.h"
 #include "wire/compress.h"
+#include "wire/history.h"
 #include "wire/session.h"
 
 enum {
@@ -165,12 +167,12 @@ static void on_timer(void *user)
         end_drain(conn);
         return;
     }
-    err_set(&why, DIVAN_ERR_UNAMBIGUOUS_TIMEOUT, "%s did not %s within %u ms", peer_of(conn),
-            conn->state == CONN_DIAL ? "accept the connection" : "finish the handshake",
     if (conn->state == CONN_READY) {
         canary_due(conn);
         return;
     }
+    err_set(&why, DIVAN_ERR_UNAMBIGUOUS_TIMEOUT, "%s did not %s within %u ms", peer_of(conn),
+            conn->state == CONN_DIAL ? "accept the connection" : "finish the handshake",
             conn->client->config.options.kv_connect_timeout_ms);
     connection_fail(conn, &why);
 }
@@ -286,6 +288,7 @@ static void on_data(void *user)
     struct divan_error err;
     size_t used = 0;
     conn->asked_ns = 0;
+    conn->heard_ns = io_now_ns(conn->client->loop);
     if (conn->state == CONN_HANDSHAKE && is_stranger(conn, input)) return;
     while (conn->state != CONN_CLOSED) {
         struct frame f;
@@ -450,7 +453,8 @@ static void put_internal(struct connection *conn, struct operation *op, struct b
         bool tell = map && map->revision.rev > 0 && feature_has(conn->features, FEATURE_CONFIG_KNOWN_VERSION);
         if (tell) known = (struct config_version){map->revision.epoch, map->revision.rev};
         session_put_get_config(out, op->opaque, tell ? &known : NULL);
-    } else session_put_request(out, op_facts_of(op)->opcode, op->opaque, bytes_of(NULL, 0), op->value);
+    } else if (op->kind == KIND_OBSERVE) observe_seqno_put_request(out, op->opaque, op->vbucket, op->number);
+    else session_put_request(out, op_facts_of(op)->opcode, op->opaque, bytes_of(NULL, 0), op->value);
 }
 
 /* What this connection cannot do for the operation; NULL = nothing. */
@@ -464,6 +468,8 @@ static const char *missing_feature(const struct connection *conn, const struct o
         return "creating deleted documents";
     if (op->doc_flags & DOC_REPLICA_READ && !feature_has(conn->features, FEATURE_REPLICA_READ))
         return "looking into replicas";
+    if (observe_is_wanted(op) && !feature_has(conn->features, FEATURE_MUTATION_SEQNO))
+        return "mutation tokens, which persist_to and replicate_to need (or the option enable_mutation_tokens is off)";
     bool named = op->kind == KIND_COLLECTION_ID || (op->collection && !op->collection->is_default);
     if (named && !feature_has(conn->features, FEATURE_COLLECTIONS)) return "collections";
     return NULL;

@@ -29,6 +29,7 @@ struct connection {
     uint64_t appended; /* bytes of requests put into the output buffer in all */
     uint64_t flushed;  /* of these, what may have left: a node cannot have seen anything behind it */
     uint64_t received; /* bytes in all */
+    uint64_t heard_ns; /* when bytes came last; 0 = not yet */
     uint64_t asked_ns; /* when it was first asked something since bytes came last; 0 = not since */
     struct io_timer timer;
     struct map_revision asked; /* newest revision a push told of and that was asked for */

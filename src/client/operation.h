@@ -61,6 +61,8 @@ struct operation {
     uint8_t doc_flags, spec_count;
     uint8_t spec_failed;              /* 1 + place of the spec that was refused; 0 = none */
     uint8_t persist_to, replicate_to; /* enum divan_persist_to, divan_replicate_to */
+    bool is_observed;                 /* the write was applied: its copies are watched, see observe.h */
+    uint8_t persisted, replicated;    /* copies that have it, bits */
     uint16_t exists_mask;             /* specs that ask for existence */
     uint8_t spec_order[SPECS_MAX];    /* which spec of the program is the i-th on the wire */
     uint16_t attempts, retries, vbucket, status;

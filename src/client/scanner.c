@@ -350,18 +350,14 @@ static bool is_lost(const struct operation *op)
 static void report(struct scan_stream *stream, const struct operation *op)
 {
     struct divan_error why = *op->error;
-    char words[sizeof why.message];
-    if (why.code == DIVAN_ERR_UNSUPPORTED_OPERATION) {
+    if (why.code == DIVAN_ERR_UNSUPPORTED_OPERATION)
         err_set(&why, DIVAN_ERR_FEATURE_NOT_AVAILABLE, "%s does not offer range scans: they came with version 7.6",
                 op->endpoint ? op->endpoint : "the node");
-    } else {
-        text_copy(words, sizeof words, why.message);
-        enum divan_code code = why.code;
-        uint32_t flags = why.flags;
-        snprintf(why.message, sizeof why.message, "the scan stopped at vBucket %u: %.270s", stream->vbucket, words);
-        why.code = code;
-        why.flags = flags;
-    }
+    else
+        snprintf(why.message, sizeof why.message, "the scan stopped at vBucket %u: %.270s", stream->vbucket,
+                 op->error->message);
+    if (why.code == DIVAN_ERR_AMBIGUOUS_TIMEOUT) why.code = DIVAN_ERR_UNAMBIGUOUS_TIMEOUT; /* it only reads */
+    why.flags = err_flags(why.code);
     fail(stream->scanner, &why);
 }
 

@@ -36,6 +36,7 @@ struct http {
 struct http_connection {
     struct link link; /* in http->connections */
     struct http *http;
+    uint64_t id;
     enum http_state state;
     const char *host, *endpoint; /* interned */
     uint16_t port;
@@ -344,21 +345,27 @@ static void on_timer(void *user)
     lose(conn, RETRY_SOCKET_NOT_AVAILABLE, &err);
 }
 
+const char *http_endpoint_name(struct client *c, const char *host, uint16_t port)
+{
+    char name[300];
+    snprintf(name, sizeof name, strchr(host, ':') ? "[%s]:%u" : "%s:%u", host, port);
+    return client_intern(c, name);
+}
+
 static struct http_connection *connection_to(struct http *http, const char *host, uint16_t port,
                                              struct divan_error *err)
 {
     struct client *c = http->client;
     const struct http_limits limits = {.body_bytes = BODY_MAX};
-    char name[300];
     struct http_connection *conn = mem_zalloc(sizeof *conn);
     if (!conn) {
         err_oom(err);
         return NULL;
     }
-    snprintf(name, sizeof name, strchr(host, ':') ? "[%s]:%u" : "%s:%u", host, port);
     conn->http = http;
+    conn->id = rng_u64(io_rng(c->loop));
     conn->host = client_intern(c, host);
-    conn->endpoint = client_intern(c, name);
+    conn->endpoint = http_endpoint_name(c, host, port);
     conn->port = port;
     io_timer_init(&conn->timer, c->loop, on_timer, conn);
     uint64_t until = io_now_ns(c->loop) + c->config.options.kv_connect_timeout_ms * NS_PER_MS;
@@ -390,10 +397,14 @@ static struct http_connection *idle_to(struct http *http, const char *host, uint
     return found;
 }
 
-static bool choose(struct http *http, const char **host, uint16_t *port)
+/* An operation may be for one node of the map alone: its vbucket is then 1 + the position. */
+static bool choose(struct http *http, const struct operation *op, const char **host, uint16_t *port)
 {
     struct client *c = http->client;
     const struct map *map = client_best_map(c);
+    if (op->vbucket)
+        return map && c->network && op->vbucket <= map->node_count &&
+               map_endpoint(map, op->vbucket - 1u, c->network, SVC_MGMT, c->config.tls, host, port);
     for (size_t i = 0; map && c->network && i < map->node_count; i++) {
         size_t at = (http->turn + i) % map->node_count;
         if (!map_endpoint(map, at, c->network, SVC_MGMT, c->config.tls, host, port)) continue;
@@ -428,7 +439,7 @@ void http_route(struct client *c, struct operation *op)
         return;
     }
     if (op->retries) http->turn++; /* another node */
-    if (!choose(http, &host, &port)) {
+    if (!choose(http, op, &host, &port)) {
         err_set(&err, DIVAN_ERR_SERVICE_NOT_AVAILABLE, "no node of the cluster map offers the management service");
         http->trouble = err;
         again(c, op, RETRY_SERVICE_NOT_AVAILABLE, &err);
@@ -461,6 +472,18 @@ void http_forget(struct client *c, struct operation *op)
 const char *http_trouble(const struct client *c)
 {
     return c->http && c->http->trouble.code ? c->http->trouble.message : "";
+}
+
+void http_each(const struct client *c, void (*fn)(void *user, const struct http_endpoint *e), void *user)
+{
+    if (!c->http) return;
+    list_each(&c->http->connections, it)
+    {
+        const struct http_connection *conn = container_of(it, struct http_connection, link);
+        bool is_up = conn->state == HTTP_IDLE || conn->state == HTTP_BUSY;
+        const struct http_endpoint e = {conn->id, conn->endpoint, is_up ? conn->stream : NULL};
+        fn(user, &e);
+    }
 }
 
 void http_stop(struct client *c)

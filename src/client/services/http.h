@@ -32,6 +32,15 @@ void http_route(struct client *c, struct operation *op);
 void http_forget(struct client *c, struct operation *op);
 /** Why connecting failed last, for the sentence of a timeout; "" = it did not. */
 const char *http_trouble(const struct client *c);
+/** "host:port" of an endpoint, interned by the client. */
+const char *http_endpoint_name(struct client *c, const char *host, uint16_t port);
+/** Tells of every connection. */
+struct http_endpoint {
+    uint64_t id;
+    const char *remote;
+    const struct io_stream *stream; /* NULL = not connected yet */
+};
+void http_each(const struct client *c, void (*fn)(void *user, const struct http_endpoint *e), void *user);
 void http_stop(struct client *c); /**< closes the connections; the operations were completed before */
 
 /** What an answer of 300 and above means. */
