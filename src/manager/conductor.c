@@ -416,6 +416,7 @@ struct conductor *conductor_new(struct io_loop *loop, const struct conductor_hos
     if (!c->options.leave_ms) c->options.leave_ms = 2000;
     if (!c->options.patience_ms) c->options.patience_ms = 15000;
     if (!c->options.read_ms) c->options.read_ms = 1000;
+    c->next_id = (rng_u64(io_rng(loop)) & UINT32_MAX) << 20; /* a node may still answer orders of an earlier life */
     list_init(&c->flights);
     io_timer_init(&c->timer, loop, step, c);
     if (io_timer_start(&c->timer, 0)) return c;
