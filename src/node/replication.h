@@ -4,7 +4,7 @@
  * Who calls: the glue that brings the cluster document to the engine, and whoever executes a rebalance on behalf of the
  * manager. Same thread and lifetime rules as engine.h: nothing blocks, everything passed in is copied, callbacks run on the
  * loop and never from inside the call that caused them. engine_free() and engine_bucket_drop() end all of it (callbacks of
- * unfinished tasks do not run then).
+ * unfinished tasks do not run then); a callback may do all but engine_free().
  *
  * What keeps a durable write alive: the active counts acknowledgements by the names of chain members given with
  * engine_set_roles() (struct vbucket_role.chain); this node acknowledges under the name given to
@@ -57,7 +57,10 @@ struct replication_task *replication_build(struct engine *, const char *bucket, 
 /** Takes the vBucket over from its active node, which must be the source: what is missing is fetched, the source stops
  * serving it (it is dead there), the rest is fetched, and it becomes active here with the failover log of the source: no
  * rollback for anyone. Writes that came to the source go on or are told NOT_MY_VBUCKET within milliseconds. May be called
- * without a build before, but then the source is dead for as long as the build takes to end.
+ * without a build before: the source serves on while the most is fetched.
+ * Durable writes: give both nodes the chain with the next one by engine_set_role(VBUCKET_KEEP) before, for what this node
+ * has no chain for is impossible on it; the source lets those under way end first, for half a second at most, and new ones
+ * are told to try again.
  * Failure: this node is left a replica (or pending when the end is uncertain: the source handed over, but its last word was
  * lost; then nobody serves the vBucket until the caller decides by engine_set_roles() — it may make it active
  * here when replication_read() on the source says dead and both high seqnos are the same, or active there). Not retried.

@@ -139,8 +139,11 @@ enum status dcp_control(struct dcp_peer *p, struct divan_bytes key, struct divan
         p->sync_writes = is_true(value);
         return ST_SUCCESS;
     case CONSUMER_NAME:
-        p->node = engine_name_number(p->session->engine, value);
-        return p->node ? ST_SUCCESS : ST_ENOMEM;
+        if (value.len > DCP_NAME_MAX) return ST_EINVAL;
+        memcpy(p->consumer_name, value.data, value.len);
+        p->consumer_name[value.len] = '\0';
+        p->node = 0;
+        return ST_SUCCESS;
     case DELETED_XATTRS:
         return is_true(value) && (p->flags & DCP_OPEN_DELETED_USER_XATTRS) ? ST_SUCCESS : ST_EINVAL;
     case UNSERVED:

@@ -17,12 +17,25 @@ enum {
 
 /* ---- names of nodes */
 
-uint16_t engine_name_number(struct engine *e, struct divan_bytes name)
+static uint16_t find_name(const struct engine *e, struct divan_bytes name)
 {
-    if (!name.len) return 0;
     for (uint16_t i = 0; i < e->names.count; i++) {
         if (bytes_is(name, e->names.texts[i])) return (uint16_t)(i + 1);
     }
+    return 0;
+}
+
+/* Names of consumers make no numbers: anybody may invent those. */
+uint16_t dcp_peer_node(struct dcp_peer *p)
+{
+    if (!p->node && *p->consumer_name) p->node = find_name(p->session->engine, divan_str(p->consumer_name));
+    return p->node;
+}
+
+uint16_t engine_name_number(struct engine *e, struct divan_bytes name)
+{
+    uint16_t known = find_name(e, name);
+    if (known || !name.len) return known;
     if (e->names.count == NAMES_MAX) return 0;
     char **texts = mem_realloc(e->names.texts, (e->names.count + 1u) * sizeof *texts);
     if (!texts) return 0;
@@ -292,8 +305,8 @@ static void run_acknowledged(struct request *rq)
     struct vbucket *v = store_vbucket(&rq->bucket->store, rq->frame.vbucket);
     uint64_t seqno = get_u64be(rq->frame.extras.data);
     if (!v || v->mode != VBUCKET_ACTIVE) reply_plain(rq, ST_NOT_MY_VBUCKET);
-    else if (!p->node || !p->sync_writes) reply_plain(rq, ST_EINVAL);
-    else vbucket_acknowledge(v, p->node, seqno, &rq->engine->clock);
+    else if (!*p->consumer_name || !p->sync_writes) reply_plain(rq, ST_EINVAL);
+    else vbucket_acknowledge(v, dcp_peer_node(p), seqno, &rq->engine->clock);
 }
 
 /* What only a consumer's peer sends. Zero seqnos are told, as measured; everything else ends the connection. */

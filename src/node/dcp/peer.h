@@ -15,7 +15,8 @@ struct dcp_peer {
     uint32_t flags;                   /* enum dcp_open_flag */
     /* by CONTROL */
     bool noop, end_on_close, expiry_opcode, stream_ids, sync_writes;
-    uint16_t node;         /* the number of its consumer name: acknowledgements count for that node */
+    uint16_t node; /* the number of its consumer name, once a chain has it: its acknowledgements count for that */
+    char consumer_name[DCP_NAME_MAX + 1];
     uint64_t noop_ns;      /* interval */
     uint64_t window_bytes; /* 0 = no flow control */
     uint64_t unacked_bytes;
@@ -74,6 +75,8 @@ void dcp_pump_all(struct engine *);
 void dcp_stream_wake(struct dcp_stream *);
 /** The number of a node's name, a new one if need be; 0 = out of memory or no name. */
 uint16_t engine_name_number(struct engine *, struct divan_bytes name);
+/** The node that the peer acknowledges for; 0 = none that is in a chain. */
+uint16_t dcp_peer_node(struct dcp_peer *);
 
 /* ---- control.c */
 

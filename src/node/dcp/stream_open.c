@@ -98,7 +98,7 @@ static void begin(struct request *rq, struct vbucket *v, const struct dcp_stream
     list_append(&p->streams, &s->link);
     if (r->flags & DCP_STREAM_TAKEOVER) p->takeovers++;
     /* What it acknowledged beyond where it begins now, it does not have any more. */
-    if (p->node) vbucket_unacknowledge(v, p->node, r->start);
+    vbucket_unacknowledge(v, dcp_peer_node(p), r->start);
     answer_log(rq, v);
     dcp_stream_wake(s);
 }
