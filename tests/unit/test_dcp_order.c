@@ -269,7 +269,7 @@ static void majorities_of_chains(void **state)
         memcpy(c.nodes, rows[i].nodes, sizeof c.nodes);
         assert_true(vbucket_set_chain(v, &c, &none));
         assert_int_equal(vbucket_majority_exists(v), rows[i].possible);
-        assert_int_equal(vbucket_majority_is_elsewhere(v), rows[i].elsewhere);
+        assert_int_equal(vbucket_must_wait(v, DURABLE_MAJORITY), rows[i].elsewhere);
     }
     assert_true(vbucket_set_chain(v, &none, &none));
     assert_null(v->durability);
