@@ -334,6 +334,7 @@ DIVAN_API enum divan_code divan_decrement_start(divan_collection *, struct divan
 #endif
 
 #include <divan/bulk.h>
+#include <divan/diagnostics.h>
 #include <divan/format.h>
 #include <divan/lock.h>
 #include <divan/management.h>

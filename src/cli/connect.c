@@ -16,6 +16,8 @@
             "the password; better by the environment, for other users of the machine can see arguments",               \
             .env = "DIVAN_PASSWORD CB_PASSWORD")
 #define ROW_BUCKET ROW(bucket, "bucket", 'b', OPT_TEXT, "NAME", "the bucket", .env = "DIVAN_BUCKET CB_BUCKET")
+#define ROW_CA                                                                                                         \
+    ROW(ca, "ca", 0, OPT_TEXT, "FILE", "PEM file with the certificates to trust; with couchbases://", .env = "DIVAN_CA")
 #define ROW_DIR                                                                                                        \
     ROW(dir, "dir", 0, OPT_TEXT, "FOLDER", "state folder of the local cluster to look at", .env = "DIVAN_DIR")
 
@@ -25,11 +27,12 @@ const struct opt_row connect_rows[] = {
     ROW(scope, "scope", 0, OPT_TEXT, "NAME", "the scope", .preset = "_default", .env = "DIVAN_SCOPE CB_SCOPE"),
     ROW(collection, "collection", 0, OPT_TEXT, "NAME", "the collection", .preset = "_default",
         .env = "DIVAN_COLLECTION CB_COLLECTION"),
+    ROW_CA,
     ROW_DIR,
     {0},
 };
-const struct opt_row connect_bucket_rows[] = {ROWS_WHO, ROW_BUCKET, ROW_DIR, {0}};
-const struct opt_row connect_cluster_rows[] = {ROWS_WHO, ROW_DIR, {0}};
+const struct opt_row connect_bucket_rows[] = {ROWS_WHO, ROW_BUCKET, ROW_CA, ROW_DIR, {0}};
+const struct opt_row connect_cluster_rows[] = {ROWS_WHO, ROW_CA, ROW_DIR, {0}};
 
 static bool is_loopback(const struct connstr *cs)
 {
@@ -120,6 +123,7 @@ enum divan_code connection_open_cluster(const struct connect_args *args, uint32_
     const struct divan_cluster_options options = {
         .username = out->target.username,
         .password = out->target.password,
+        .ca_file = args->ca,
         .open_timeout_ms = timeout_ms,
         .kv_timeout_ms = timeout_ms,
         .kv_durable_timeout_ms = timeout_ms,

@@ -6,7 +6,7 @@
 #include "client/ping.h"
 #include "client/report.h"
 
-enum { READY_TIMEOUT_MS = 10000, LOOK_AGAIN_MS = 10, ASK_AGAIN_MS = 50, PING_LIMIT = 16 << 20 };
+enum { READY_TIMEOUT_MS = 10000, LOOK_AGAIN_MS = 10, OPEN_AGAIN_MS = 250, ASK_AGAIN_MS = 50, PING_LIMIT = 16 << 20 };
 
 static char *text_for_caller(struct buf *text)
 {
@@ -112,6 +112,7 @@ struct readiness {
     struct divan_cluster *cluster;
     struct divan_ready_options o;
     struct bucket *bucket; /* the one that is meant; NULL = all */
+    uint64_t open_again_ns;
     struct buf missing;
 };
 
@@ -135,9 +136,12 @@ static void dial_all(struct bucket *bucket)
     }
 }
 
+/* Cuts the pauses of nodes short, but not every moment: a bucket that was just made is soon known everywhere. */
 static bool bucket_is_ready(struct readiness *r, struct bucket *bucket)
 {
-    if (bucket->name) bucket_open(bucket);
+    bool is_time = io_now_ns(r->cluster->loop) >= r->open_again_ns;
+    if (is_time) r->open_again_ns = io_now_ns(r->cluster->loop) + OPEN_AGAIN_MS * NS_PER_MS;
+    if (bucket->name && (!bucket->is_wanted || is_time)) bucket_open(bucket);
     dial_all(bucket);
     if (is_enough(r, report_bucket_state(bucket))) return true;
     if (r->missing.len) buf_put_str(&r->missing, "; ");

@@ -49,7 +49,7 @@ static void settle(struct target *t, enum answer answer, const char *error)
 {
     struct ping *ping = t->ping;
     t->answer = answer;
-    t->took_ns = io_now_ns(ping->client->loop) - t->sent_ns;
+    t->took_ns = io_refresh_now(ping->client->loop) - t->sent_ns;
     if (error) text_copy(t->error, sizeof t->error, error);
     if (!--ping->left && !ping->is_starting) ping->done(ping->user);
 }
@@ -86,7 +86,7 @@ static void ask_node(struct target *t, struct node *node, uint32_t timeout_ms)
     t->remote = node->name;
     t->bucket = node->bucket->name;
     t->ids.limit = 200;
-    t->sent_ns = io_now_ns(c->loop);
+    t->sent_ns = io_refresh_now(c->loop);
     if (!connection_is_ready(node->connection)) {
         node_describe(node, &words);
         const char *text = buf_text(&words);
@@ -109,7 +109,7 @@ static void ask_management(struct target *t, size_t position, const char *remote
     const struct http_parts parts = {.method = divan_str("GET"), .path = divan_str("/")};
     t->service = DIVAN_SERVICE_MANAGEMENT;
     t->remote = remote;
-    t->sent_ns = io_now_ns(c->loop);
+    t->sent_ns = io_refresh_now(c->loop);
     struct operation *op = make(t, KIND_HTTP_READ, timeout_ms ? timeout_ms : MANAGEMENT_TIMEOUT_MS);
     if (op) op->vbucket = (uint16_t)(position + 1); /* this node and no other */
     if (op && http_put(op, &parts, ABOUT_ANYTHING) && !client_start(c, op, NULL)) return;

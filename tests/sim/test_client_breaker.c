@@ -2,6 +2,7 @@
 #include "sim/support_script.h"
 
 #include "client/bucket.h"
+#include "client/report.h"
 #include "client/retry.h"
 
 #define MS NS_PER_MS
@@ -125,6 +126,12 @@ static void silence_opens_it_and_a_probe_closes_it(void **state)
     probe_wait(&t.client, 5);
     assert_int_equal(connection_of(&t)->breaker.state, BREAKER_OPEN);
     assert_int_equal(t.client.client->meter.breakers_opened, 1);
+
+    struct buf report = {.limit = 65536};
+    report_diagnostics(t.client.client, NULL, &report);
+    assert_non_null(strstr(buf_text(&report), "\"details\":\"circuit breaker open\""));
+    assert_non_null(strstr(buf_text(&report), "\"state\":\"offline\""));
+    buf_fini(&report);
 
     /* nothing is sent meanwhile */
     size_t before = t.node->requests;
