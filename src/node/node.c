@@ -88,6 +88,17 @@ static bool read_uuid(const char *path, char out[33])
     return good;
 }
 
+/* Without a folder a node is known by its place, so that it is the same one after a restart, too: FNV-1a, twice. */
+static void place_uuid(struct node *n)
+{
+    uint64_t hash[2] = {14695981039346656037u, 1099511628211u};
+    char place[80];
+    snprintf(place, sizeof place, "%s:%u", n->listen_host, port_for(n, SVC_MGMT, false));
+    for (int h = 0; h < 2; h++)
+        for (const char *c = place; *c; c++) hash[h] = (hash[h] ^ (uint8_t)*c) * 1099511628211u;
+    snprintf(n->uuid, sizeof n->uuid, "%016llx%016llx", (unsigned long long)hash[0], (unsigned long long)hash[1]);
+}
+
 /* With a folder the node is the same one after a restart. */
 static enum divan_code choose_uuid(struct node *n, struct divan_error *err)
 {
@@ -97,6 +108,10 @@ static enum divan_code choose_uuid(struct node *n, struct divan_error *err)
     if (n->uuid[0]) return DIVAN_OK; /* it joined or left, and is who it was */
     snprintf(path, sizeof path, "%s/node.uuid", n->data_dir);
     if (n->data_dir[0] && read_uuid(path, n->uuid)) return DIVAN_OK;
+    if (!n->data_dir[0] && !n->options.any_port) {
+        place_uuid(n);
+        return DIVAN_OK;
+    }
     snprintf(n->uuid, sizeof n->uuid, "%016llx%016llx", (unsigned long long)rng_u64(r), (unsigned long long)rng_u64(r));
     if (!n->data_dir[0]) return DIVAN_OK;
     FILE *f = fopen(path, "we");
@@ -275,8 +290,9 @@ static enum divan_code start_parts(struct node *n, const struct node_options *o,
                                 .join = on_join,
                                 .reset = on_reset,
                                 .ask_user = n};
+    struct engine_options e = {.data_dir = n->data_dir[0] ? n->data_dir : NULL};
     enum divan_code rc = choose_uuid(n, err);
-    if (!rc && !(n->engine = engine_new(n->loop, NULL, o->log, err))) rc = err->code;
+    if (!rc && !(n->engine = engine_new(n->loop, &e, o->log, err))) rc = err->code;
     if (!rc && !(n->orders = orders_new(n->engine, o->log, on_order_result, n))) rc = err_oom(err);
     rest.engine = n->engine;
     if (!rc && !(n->rest = rest_new(n->loop, &rest, err))) rc = err->code;
