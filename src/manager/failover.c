@@ -62,8 +62,7 @@ static int16_t choose(const struct doc_vbmap *m, unsigned v, const struct failov
         if (is_better(figures_of(f, m, c.list[i], v), figures_of(f, m, best, v))) best = c.list[i];
     if (best < 0) return f->demote ? row[0] : -1;
     const struct copy_figures *found = figures_of(f, m, best, v);
-    bool empty = found->known && found->mode == COPY_ABSENT; /* a copy by the map alone: it was never built */
-    return empty && f->demote ? row[0] : best;
+    return f->demote && (!found->known || found->mode == COPY_ABSENT) ? row[0] : best; /* nobody known has it */
 }
 
 void failover_row(const struct doc_vbmap *m, unsigned v, const struct failover *f, int16_t *row)

@@ -15,7 +15,9 @@ struct copy_figures {
 struct failover {
     const bool *gone;                   /* by position in the server list */
     const struct copy_figures *figures; /* [servers][vbuckets]; NULL = nobody could be asked */
-    bool demote; /* who is gone is back, but empty: it follows at the end of its chains instead of leaving them */
+    /* Who is gone is back, but what it had in memory is not: where somebody else says that he has a copy, it follows at the
+     * end of the chain instead of leaving it; elsewhere it stays what it was. */
+    bool demote;
 };
 
 /** The chain of vBucket v from now on, into row (m->row places). Its active becomes who is active, else who has most (the

@@ -20,8 +20,9 @@ struct member {
     char uuid[33]; /* "" until it introduced itself */
     struct map_revision applied;
     uint64_t heard_ns;
-    struct buf hello; /* it is back with nothing in memory: waits until others are active in its place */
-    bool reprovisioning;
+    struct buf hello; /* a new process of a known node: it waits until others are active in its place */
+    uint64_t waits_since_ns;
+    bool demoting;
 };
 
 /* When a node of the document was heard of last, link or not. */
@@ -75,9 +76,9 @@ void member_free(struct member *);
 /** Sends the document to everybody; again later when memory fails. Timer function: user = the manager. */
 void members_publish(void *user);
 bool members_send(struct manager *, const char *uuid, struct buf *text);
-bool members_ready(struct manager *, const char *uuid, int64_t rev);
+bool members_ready(const struct manager *, const char *uuid, int64_t rev);
 struct member *member_find(const struct manager *, const char *uuid);
-/** Nodes that came back empty: their turn may have come. */
+/** Nodes that wait to be welcome: their turn may have come. */
 void members_retry(struct manager *);
 void member_tell(struct member *, struct buf *text);
 

@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "manager/manager_parts.h"
+#include "manager/vbplan.h"
 
 /* ---- telling */
 
@@ -67,7 +68,7 @@ bool members_send(struct manager *mg, const char *uuid, struct buf *text)
     return m && !text->failed && channel_send(m->channel, buf_view(text));
 }
 
-bool members_ready(struct manager *mg, const char *uuid, int64_t rev)
+bool members_ready(const struct manager *mg, const char *uuid, int64_t rev)
 {
     const struct member *m = member_find(mg, uuid);
     return m && m->applied.rev >= rev && m->applied.rev && io_now_ns(mg->loop) - m->heard_ns < SILENT_MS * NS_PER_MS;
@@ -75,22 +76,46 @@ bool members_ready(struct manager *mg, const char *uuid, int64_t rev)
 
 /* ---- a node says who it is */
 
-/* Its process is a new one and kept nothing: what it is active for has to become somebody else's before it hears that it
- * is, or an empty vBucket would be served while a copy has everything. */
-static bool came_back_empty(const struct doc *d, const struct doc_node *said)
+enum company { COMPANY_NONE, COMPANY_READY, COMPANY_WAITS, COMPANY_MISSING };
+
+/* How the node is that holds other copies of what `me` is active for: the most useful one counts. */
+static enum company company_in(const struct manager *mg, const struct doc_vbmap *m, int me)
 {
+    bool other[VBPLAN_NODES_MAX] = {false}, waits = false, missing = false, ready = false;
+    for (size_t v = 0; v < m->vbuckets; v++) {
+        const int16_t *row = m->entries + v * m->row;
+        for (unsigned c = 1; c < m->row && row[0] == me; c++)
+            if (row[c] >= 0 && row[c] < VBPLAN_NODES_MAX) other[row[c]] = true;
+    }
+    for (size_t s = 0; s < m->server_count && s < VBPLAN_NODES_MAX; s++) {
+        if (!other[s]) continue;
+        bool here = false;
+        for (const struct link *l = mg->members.head.next; l != &mg->members.head; l = l->next) {
+            const struct member *x = container_of((struct link *)(uintptr_t)l, struct member, links);
+            here = here || (x->hello.len && strcmp(x->uuid, m->servers[s]) == 0);
+        }
+        if (members_ready(mg, m->servers[s], 0)) ready = true;
+        else if (here) waits = true;
+        else missing = true;
+    }
+    return ready ? COMPANY_READY : missing ? COMPANY_MISSING : waits ? COMPANY_WAITS : COMPANY_NONE;
+}
+
+/* A new process of a known node: what it had in memory only is gone, and what it is active for may be more complete
+ * elsewhere. Then that becomes active before the node hears that it is, or writes that others still have were lost. */
+static enum company company_of(const struct manager *mg, const struct doc_node *said)
+{
+    const struct doc *d = mg->doc;
     const struct doc_node *known = doc_find_node(d, said->uuid);
-    if (!known || said->data_path[0] || strcmp(known->boot, said->boot) == 0) return false;
+    enum company best = COMPANY_NONE;
+    if (!known || strcmp(known->boot, said->boot) == 0) return COMPANY_NONE;
     for (size_t i = 0; i < d->bucket_count; i++) {
         const struct doc_vbmap *m = &d->buckets[i].map;
         int me = m->entries ? doc_server_of(m, said->uuid) : -1;
-        for (size_t v = 0; me >= 0 && v < m->vbuckets; v++) {
-            const int16_t *row = m->entries + v * m->row;
-            for (unsigned c = 1; c < m->row; c++)
-                if (row[0] == me && row[c] >= 0) return true;
-        }
+        enum company c = me >= 0 ? company_in(mg, m, me) : COMPANY_NONE;
+        if (best == COMPANY_NONE || c == COMPANY_READY || (c == COMPANY_MISSING && best == COMPANY_WAITS)) best = c;
     }
-    return false;
+    return best;
 }
 
 static void welcome(struct member *m, struct divan_bytes node)
@@ -106,12 +131,27 @@ static void welcome(struct member *m, struct divan_bytes node)
     plan_reply_fini(&reply);
 }
 
-static void on_reprovisioned(void *user, bool done)
+static void on_demoted(void *user, bool done)
 {
     members_retry(user);
 }
 
-/* Those that wait: the conductor is asked when it is free, and they are welcome when nothing is theirs any more. */
+/* Whether the node has to wait on: for whoever has copies to link, and then for them to become active. When everybody
+ * comes at once (the whole cluster was down) nobody waits for anybody. */
+static bool has_to_wait(struct member *m, const struct doc_node *said)
+{
+    enum { OTHERS_MS = 2000 };
+    struct manager *mg = m->manager;
+    const char *uuid = m->uuid;
+    if (m->demoting) return conductor_is_failing(mg->conductor);
+    enum company c = company_of(mg, said);
+    if (c == COMPANY_NONE || c == COMPANY_WAITS) return false;
+    if (c == COMPANY_MISSING) return io_now_ns(mg->loop) - m->waits_since_ns < OTHERS_MS * NS_PER_MS;
+    LOG_W(mg->log, "node %s is a new process: its copies elsewhere take its place", uuid);
+    m->demoting = conductor_fail_over(mg->conductor, &uuid, 1, true, NULL, on_demoted, mg);
+    return true;
+}
+
 void members_retry(struct manager *mg)
 {
     list_each(&mg->members, it)
@@ -120,16 +160,12 @@ void members_retry(struct manager *mg)
         struct doc *scratch = m->hello.len ? doc_new() : NULL;
         struct doc_node said = {0};
         if (!scratch) continue;
-        const char *uuid = m->uuid;
-        bool readable = !doc_node_from_json(buf_view(&m->hello), scratch, &said, NULL);
-        bool waits = readable && came_back_empty(mg->doc, &said);
-        if (waits && !m->reprovisioning)
-            m->reprovisioning = conductor_fail_over(mg->conductor, &uuid, 1, true, NULL, on_reprovisioned, mg);
-        else if (waits && !conductor_is_failing(mg->conductor)) m->reprovisioning = false; /* it failed: once more */
+        bool waits = !doc_node_from_json(buf_view(&m->hello), scratch, &said, NULL) && has_to_wait(m, &said);
         doc_release(scratch);
         if (waits) continue;
         struct buf hello = m->hello;
         m->hello = (struct buf){0};
+        m->demoting = false;
         welcome(m, buf_view(&hello));
         buf_fini(&hello);
     }
@@ -167,13 +203,13 @@ static void take_hello(struct member *m, const struct link_message *msg, const s
         if (!again) tell_document(m);
         return;
     }
-    if (again || !came_back_empty(mg->doc, said)) {
+    if (again || company_of(mg, said) == COMPANY_NONE) {
         welcome(m, msg->node);
         return;
     }
-    LOG_W(mg->log, "node %s is back and empty: its copies elsewhere take its place", m->uuid);
     buf_fini(&m->hello);
     m->hello = (struct buf){.limit = 64 * 1024};
+    m->waits_since_ns = io_now_ns(mg->loop);
     buf_put_bytes(&m->hello, msg->node);
     if (m->hello.failed) refuse(m, "out of memory");
     else members_retry(mg);
