@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "node/disk/disk.h"
 
 enum { QUOTA_DEFAULT = 100 * 1024 * 1024, VBUCKETS_DEFAULT = 1024, RATE_SPAN_NS = 1000000000 };
 
@@ -48,6 +49,7 @@ void node_bucket_free(struct bucket *b)
 {
     if (!b) return;
     scan_table_fini(&b->scans);
+    disk_close(b->disk);
     store_fini(&b->store);
     served_fini(&b->config);
     mem_free(b);

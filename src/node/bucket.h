@@ -14,6 +14,7 @@ struct bucket {
     char uuid[40];
     struct bucket_spec spec; /* name and uuid point into this struct */
     struct store store;
+    struct disk *disk; /* NULL = in memory alone */
     struct served config;
     struct scan_table scans;
     uint32_t sessions; /* that have it selected */

@@ -6,6 +6,7 @@
 #include "node/dcp/held.h"
 #include "node/dcp/peer.h"
 #include "node/dcp/replica_state.h"
+#include "node/disk/disk.h"
 #include "node/session.h"
 
 enum { MAX_SESSIONS = 10000, SWEEP_S = 60, SWEEP_STEP = 20000, SWEEP_PAUSE_NS = 10 * 1000 * 1000 };
@@ -47,6 +48,50 @@ void engine_sweep_soon(struct engine *e)
     io_timer_start(&e->sweep_timer, io_now_ns(e->loop) + SWEEP_PAUSE_NS);
 }
 
+/* ---- the disk */
+
+static void on_wake(void *user)
+{
+    struct engine *e = user;
+    list_each(&e->buckets, link)
+    {
+        struct bucket *b = container_of(link, struct bucket, link);
+        if (b->disk) disk_poll(b->disk);
+    }
+}
+
+static void on_persisted_one(void *user, struct vbucket *v)
+{
+    struct engine *e = user;
+    if (v->prepares && v->mode == VBUCKET_ACTIVE) {
+        engine_read_clock(e);
+        vbucket_settle(v, &e->clock);
+    } else if (v->prepares) {
+        replication_persisted(e, v);
+    }
+}
+
+static void on_persisted(void *user, const struct store *s)
+{
+    (void)s;
+    dcp_pump_all(user); /* commits, and answers that were let go */
+}
+
+static enum divan_code open_disk(struct engine *e, struct bucket *b, struct divan_error *err)
+{
+    if (!e->data_dir[0] || b->spec.type == BUCKET_EPHEMERAL) return DIVAN_OK;
+    const struct disk_options options = {.dir = e->data_dir,
+                                         .vfs = e->data_vfs[0] ? e->data_vfs : NULL,
+                                         .bucket = b->name,
+                                         .uuid = b->uuid,
+                                         .log = e->log,
+                                         .persisted = on_persisted,
+                                         .persisted_one = on_persisted_one,
+                                         .user = e};
+    b->disk = disk_open(&b->store, e->loop, &options, err);
+    return b->disk ? DIVAN_OK : err->code;
+}
+
 struct engine *engine_new(struct io_loop *loop, const struct engine_options *options, const struct log *log,
                           struct divan_error *err)
 {
@@ -63,6 +108,9 @@ struct engine *engine_new(struct io_loop *loop, const struct engine_options *opt
     e->sweep_s = options->sweep_s ? options->sweep_s : SWEEP_S;
     e->inflated.limit = e->body.limit = 64 * 1024 * 1024;
     text_copy(e->version, sizeof e->version, options->version ? options->version : "7.6.2-3721-enterprise");
+    text_copy(e->data_dir, sizeof e->data_dir, options->data_dir ? options->data_dir : "");
+    text_copy(e->data_vfs, sizeof e->data_vfs, options->data_vfs ? options->data_vfs : "");
+    if (e->data_dir[0]) io_on_wake(loop, on_wake, e);
     subdoc_run_init(&e->subdoc);
     list_init(&e->listeners);
     list_init(&e->sessions);
@@ -99,6 +147,7 @@ void engine_free(struct engine *e)
     if (!e) return;
     io_timer_stop(&e->sweep_timer);
     close_listeners(e, false);
+    if (e->data_dir[0]) io_on_wake(e->loop, NULL, NULL);
     replication_free(e);
     list_each(&e->sessions, link) session_free(container_of(link, struct session, link));
     list_each(&e->buckets, link) node_bucket_free(container_of(link, struct bucket, link));
@@ -194,6 +243,10 @@ enum divan_code engine_bucket_create(struct engine *e, const struct bucket_spec 
         return err_set(err, DIVAN_ERR_BUCKET_EXISTS, "the bucket \"%s\" exists already", spec->name);
     struct bucket *b = node_bucket_new(spec, io_rng(e->loop), err);
     if (!b) return err->code;
+    if (open_disk(e, b, err)) {
+        node_bucket_free(b);
+        return err->code;
+    }
     b->store.settled = held_settled;
     b->store.settled_user = e;
     list_append(&e->buckets, &b->link);
@@ -222,6 +275,8 @@ enum divan_code engine_bucket_drop(struct engine *e, const char *name, struct di
     }
     list_remove(&b->link);
     replication_drop_bucket(e, b);
+    disk_remove(b->disk);
+    b->disk = NULL;
     node_bucket_free(b);
     return DIVAN_OK;
 }
@@ -254,8 +309,10 @@ static enum divan_code set_role(struct engine *e, struct vbucket *v, const struc
                                 struct divan_error *err)
 {
     struct chain now, next;
+    const char *me = e->replication ? replication_name(e->replication) : NULL;
     bool ok = number_chain(e, role->chain, role->chain_length, &now) &&
-              number_chain(e, role->next_chain, role->next_length, &next) && vbucket_set_chain(v, &now, &next);
+              number_chain(e, role->next_chain, role->next_length, &next) &&
+              vbucket_set_chain(v, &now, &next, me ? engine_name_number(e, divan_str(me)) : now.nodes[0]);
     if (!ok) return err_oom(err);
     v->chain_length = role->chain_length;
     v->chain_filled = role->chain_filled;
@@ -303,7 +360,7 @@ enum divan_code engine_own_all(struct engine *e, const char *bucket, struct diva
         struct vbucket *v = &b->store.vbuckets[i];
         static const struct chain alone = {0};
         v->chain_length = v->chain_filled = 0;
-        vbucket_set_chain(v, &alone, &alone);
+        vbucket_set_chain(v, &alone, &alone, 0);
         if (!vbucket_set_mode(v, VBUCKET_ACTIVE, io_rng(e->loop))) rc = err_oom(err);
         else events_reconcile(v, &v->store->manifest);
     }
@@ -321,6 +378,7 @@ enum divan_code engine_set_manifest(struct engine *e, const char *bucket, const 
         uint32_t id = b->store.manifest.collections[i].id;
         if (id > b->store.top_collection) b->store.top_collection = id;
     }
+    if (!rc && b->disk) disk_manifest_changed(b->disk);
     if (!rc) events_reconcile_all(&b->store);
     if (!rc) engine_sweep_soon(e); /* documents of a dropped collection are gone already, their memory follows */
     return rc;

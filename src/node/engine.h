@@ -17,6 +17,8 @@ struct engine;
 struct engine_options {
     const char *version;      /* answer to VERSION; NULL = "7.6.2-3721-enterprise" */
     uint32_t max_connections; /* 0 = 10000; one more is accepted, told and closed */
+    const char *data_dir;     /* where documents are kept; it must exist; NULL = in memory alone */
+    const char *data_vfs;     /* of SQLite, for tests; NULL = the system's */
     uint32_t sweep_s;         /* how often expired documents are looked for; 0 = 60 */
 };
 
@@ -60,8 +62,9 @@ struct bucket_spec {
     bool flush_enabled;
 };
 
-/** Creates the bucket empty: all vBuckets absent, manifest 0 with _default alone, no configuration. Errors:
- * BUCKET_EXISTS, BUCKET_NAME, INVALID_ARGUMENT, OUT_OF_MEMORY. */
+/** Creates the bucket empty: all vBuckets absent, manifest 0 with _default alone, no configuration. With a data folder a
+ * bucket that is not ephemeral has what it had under this uuid before, vBuckets in the modes they had. Errors:
+ * BUCKET_EXISTS, BUCKET_NAME, INVALID_ARGUMENT, OUT_OF_MEMORY, STATE_DIR, SYSTEM. */
 enum divan_code engine_bucket_create(struct engine *, const struct bucket_spec *, struct divan_error *err);
 /** Changes what may change (quota, replicas, compression, TTL, durability minimum, flush). BUCKET_NOT_FOUND. */
 enum divan_code engine_bucket_update(struct engine *, const struct bucket_spec *, struct divan_error *err);

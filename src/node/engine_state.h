@@ -26,6 +26,7 @@ struct engine {
     struct subdoc_run subdoc;
     struct scan_create scan;
     uint64_t started_ns;
+    char data_dir[1024], data_vfs[32]; /* "" = none */
     struct replication *replication; /* NULL = nobody is followed */
     struct list dcp_peers;           /* struct dcp_peer */
     bool dcp_dirty;        /* one of them has something to send, or an answer was let go */

@@ -161,6 +161,10 @@ static enum verdict check_bucket(struct request *rq)
 static enum verdict check_durable(struct request *rq)
 {
     struct vbucket *v = rq->vbucket;
+    if (rq->bucket->store.writes_refused && op_has(rq->command, OPT_WRITE)) {
+        reply_status(rq, ST_ETMPFAIL);
+        return ANSWERED;
+    }
     if (v->mode != VBUCKET_ACTIVE || (!v->prepares && !v->handing_over)) return GO_ON;
     const struct item *p = vbucket_find_prepare(v, &rq->op.key, rq->op.hash);
     bool changes = op_has(rq->command, OPT_WRITE) || rq->command == OP_GETL || rq->command == OP_UNLOCK;

@@ -189,7 +189,7 @@ static void others(uint8_t length)
 {
     struct chain now_chain = {.length = length, .nodes = {1, 2, 3, 4}}, none = {0};
     if (length < CHAIN_MAX) memset(now_chain.nodes + length, 0, (CHAIN_MAX - length) * sizeof(uint16_t));
-    assert_true(vbucket_set_chain(v, &now_chain, &none));
+    assert_true(vbucket_set_chain(v, &now_chain, &none, 1));
 }
 
 static void a_prepare_waits_for_its_majority(void **state)
@@ -267,11 +267,11 @@ static void majorities_of_chains(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct chain c = {.length = rows[i].length};
         memcpy(c.nodes, rows[i].nodes, sizeof c.nodes);
-        assert_true(vbucket_set_chain(v, &c, &none));
+        assert_true(vbucket_set_chain(v, &c, &none, 1));
         assert_int_equal(vbucket_majority_exists(v), rows[i].possible);
         assert_int_equal(vbucket_must_wait(v, DURABLE_MAJORITY), rows[i].elsewhere);
     }
-    assert_true(vbucket_set_chain(v, &none, &none));
+    assert_true(vbucket_set_chain(v, &none, &none, 1));
     assert_null(v->durability);
 }
 

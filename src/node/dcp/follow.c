@@ -70,12 +70,21 @@ static void roll_back(struct follow *f, const struct frame *answer)
 static void acknowledge(struct follow *f)
 {
     struct vbucket *v = f->vbucket;
-    if (v->high_prepared_seqno <= f->acknowledged) return;
-    f->acknowledged = v->high_prepared_seqno;
+    uint64_t seqno = vbucket_acknowledgeable(v);
+    if (seqno <= f->acknowledged) return;
+    f->acknowledged = seqno;
     consumer_send(f->consumer, &(struct dcp_message){.opcode = OP_DCP_SEQNO_ACKNOWLEDGED,
                                                      .opaque = f->opaque,
                                                      .vbucket = v->id,
                                                      .seqno = f->acknowledged});
+}
+
+void follow_persisted(struct follow *f)
+{
+    bool whole = f->vbucket->high_seqno >= f->vbucket->snapshot_end;
+    if (!f->opaque || !f->consumer || !f->consumer->stream || f->state == REPLICATION_REQUESTED || !whole) return;
+    acknowledge(f);
+    io_stream_flush(f->consumer->stream);
 }
 
 static void accepted(struct follow *f, const struct frame *answer)

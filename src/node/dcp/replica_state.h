@@ -91,6 +91,10 @@ void task_end(struct follow *, const struct divan_error *why);
 /** The connection of a follow was lost: a task that cannot go on ends, true, and the follow may be gone. */
 bool follow_lost(struct follow *, const struct divan_error *why);
 
+/** Of the engine: a replica vBucket has more on the disk than before. */
+void replication_persisted(struct engine *, struct vbucket *);
+/** How this node is called in chains; NULL = nobody said. */
+const char *replication_name(const struct replication *);
 /** Of the engine: roles of a bucket changed, a bucket goes away, everything does. */
 void replication_roles_changed(struct engine *, const struct bucket *);
 void replication_drop_bucket(struct engine *, const struct bucket *);
@@ -117,6 +121,8 @@ void follow_request(struct follow *);
 void follow_message(struct follow *, const struct dcp_message *);
 /** The answer to STREAM_REQ. */
 void follow_answer(struct follow *, const struct frame *);
+/** Prepares that had to be on the disk first may be acknowledged now. */
+void follow_persisted(struct follow *);
 /** The source has so much. */
 void follow_source_seqno(struct follow *, uint64_t seqno);
 

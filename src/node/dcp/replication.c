@@ -330,6 +330,18 @@ bool replication_caught_up(const struct engine *e, const char *bucket)
 
 /* ---- of the engine */
 
+void replication_persisted(struct engine *e, struct vbucket *v)
+{
+    struct followed_bucket *home = find_home(e, container_of(v->store, struct bucket, store));
+    struct follow *f = home ? home->follows[v->id] : NULL;
+    if (f) follow_persisted(f);
+}
+
+const char *replication_name(const struct replication *r)
+{
+    return *r->node ? r->node : NULL;
+}
+
 void replication_roles_changed(struct engine *e, const struct bucket *b)
 {
     struct followed_bucket *home = find_home(e, b);

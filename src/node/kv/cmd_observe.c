@@ -2,6 +2,7 @@
  * memory counts as persisted at once. */
 #include "node/command.h"
 
+#include "node/disk/disk.h"
 #include "wire/leb128.h"
 
 static struct vbucket *readable(const struct request *rq, uint16_t id)
@@ -26,7 +27,8 @@ static enum status observe_key(const struct request *rq, struct rd *in, struct b
     struct kv_key key = kv_key_of(collection, r.at, r.left);
     const struct item *i = vbucket_find(v, &key, store_hash(&rq->bucket->store, &key));
     bool gone = !i || item_is_expired(i, &rq->engine->clock);
-    o.state = gone ? OBSERVE_NOT_FOUND : item_is_live(i) ? OBSERVE_PERSISTED : OBSERVE_DELETED;
+    uint8_t there = i && i->seqno <= vbucket_persisted(v) ? OBSERVE_PERSISTED : OBSERVE_MEMORY;
+    o.state = gone ? OBSERVE_NOT_FOUND : item_is_live(i) ? there : OBSERVE_DELETED;
     o.cas = gone ? 0 : i->cas;
     observe_put_state(out, &o);
     return ST_SUCCESS;
@@ -70,7 +72,7 @@ void run_observe_seqno(struct request *rq)
     struct buf *out = &rq->engine->body;
     buf_clear(out);
     struct observe_seqno o = {
-        .vbucket = v->id, .uuid = vbucket_uuid(v), .persisted = v->high_seqno, .current = v->high_seqno};
+        .vbucket = v->id, .uuid = vbucket_uuid(v), .persisted = vbucket_persisted(v), .current = v->high_seqno};
     if (branch > 0) {
         o.failed_over = true;
         o.old_uuid = uuid;
@@ -140,7 +142,7 @@ static void answer_waiting(struct session *s, enum status status)
 static void check_persisted(struct session *s, void *data, bool last)
 {
     const struct vbucket *v = s->bucket ? store_vbucket(&s->bucket->store, s->waiting.vbucket) : NULL;
-    bool there = v && v->mode != VBUCKET_ABSENT && v->high_seqno >= s->waiting.number;
+    bool there = v && v->mode != VBUCKET_ABSENT && vbucket_persisted(v) >= s->waiting.number;
     if (v && !there && !last) return;
     answer_waiting(s, there ? ST_SUCCESS : ST_ETMPFAIL);
     session_resume(s);
@@ -151,11 +153,12 @@ enum { PERSISTENCE_LIMIT_MS = 30000 };
 void run_seqno_persistence(struct request *rq)
 {
     uint64_t seqno = get_u64be(rq->frame.extras.data);
-    if (seqno <= rq->vbucket->high_seqno) {
+    if (seqno <= vbucket_persisted(rq->vbucket)) {
         reply_plain(rq, ST_SUCCESS);
         return;
     }
     struct session *s = rq->session;
+    disk_hurry(rq->bucket->disk);
     s->waiting.number = seqno;
     s->waiting.opaque = rq->frame.opaque;
     s->waiting.opcode = rq->frame.opcode;

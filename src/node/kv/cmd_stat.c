@@ -107,16 +107,16 @@ static enum status stat_vbucket_details(const struct stat_call *c)
     return each_vbucket(c, one_details);
 }
 
-/* A bucket in memory has persisted all it will ever persist. */
 static void one_seqno(const struct stat_call *c, const struct vbucket *v)
 {
     const char *high = number(v->high_seqno);
+    uint64_t persisted = vbucket_persisted(v);
     put(c, high, "vb_%u:high_seqno", v->id);
     put(c, high, "vb_%u:abs_high_seqno", v->id);
-    put(c, high, "vb_%u:last_persisted_seqno", v->id);
-    put(c, high, "vb_%u:last_persisted_snap_start", v->id);
-    put(c, high, "vb_%u:last_persisted_snap_end", v->id);
-    put(c, high, "vb_%u:max_visible_seqno", v->id);
+    put(c, number(persisted), "vb_%u:last_persisted_seqno", v->id);
+    put(c, number(persisted), "vb_%u:last_persisted_snap_start", v->id);
+    put(c, number(persisted), "vb_%u:last_persisted_snap_end", v->id);
+    put(c, number(v->high_seqno), "vb_%u:max_visible_seqno", v->id);
     put(c, number(v->purge_seqno), "vb_%u:purge_seqno", v->id);
     put(c, number(v->high_prepared_seqno), "vb_%u:high_prepared_seqno", v->id);
     put(c, number(v->high_completed_seqno), "vb_%u:high_completed_seqno", v->id);

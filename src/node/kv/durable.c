@@ -32,14 +32,14 @@ static void keep_acked(struct chain *c, const struct durability *before)
     }
 }
 
-bool vbucket_set_chain(struct vbucket *v, const struct chain *now, const struct chain *next)
+bool vbucket_set_chain(struct vbucket *v, const struct chain *now, const struct chain *next, uint16_t self)
 {
     if (!now->length) {
         mem_free(v->durability);
         v->durability = NULL;
         return true;
     }
-    struct durability fresh = {*now, *next};
+    struct durability fresh = {*now, *next, self};
     if (v->durability) {
         keep_acked(&fresh.now, v->durability);
         keep_acked(&fresh.next, v->durability);
@@ -64,7 +64,7 @@ bool vbucket_majority_exists(const struct vbucket *v)
     return d ? chain_is_filled(&d->now) && chain_is_filled(&d->next) : plain_majority(v) <= 1;
 }
 
-/* Whether enough members have everything up to seqno; the active of the present chain has by itself. */
+/* Whether enough members have everything up to seqno; this node has by itself. */
 static bool chain_has(const struct chain *c, uint16_t self, uint64_t seqno)
 {
     unsigned have = 0;
@@ -76,12 +76,31 @@ static bool majority_has(const struct vbucket *v, uint64_t seqno)
 {
     const struct durability *d = v->durability;
     if (!d) return plain_majority(v) <= 1;
-    return chain_has(&d->now, d->now.nodes[0], seqno) && chain_has(&d->next, d->now.nodes[0], seqno);
+    return chain_has(&d->now, d->self, seqno) && chain_has(&d->next, d->self, seqno);
 }
 
-bool vbucket_majority_is_elsewhere(const struct vbucket *v)
+static bool needs_disk(const struct vbucket *v, uint8_t level)
 {
-    return v->prepares || (v->durability && !majority_has(v, UINT64_MAX));
+    return level >= DURABLE_MAJORITY_AND_PERSIST && v->store->keeper;
+}
+
+bool vbucket_must_wait(const struct vbucket *v, uint8_t level)
+{
+    return v->prepares || needs_disk(v, level) || (v->durability && !majority_has(v, UINT64_MAX));
+}
+
+/* Whether this copy has it as its level asks for. */
+static bool self_has(const struct vbucket *v, const struct item *prepare)
+{
+    return !needs_disk(v, prepare->level) || vbucket_persisted(v) >= prepare->seqno;
+}
+
+uint64_t vbucket_acknowledgeable(const struct vbucket *v)
+{
+    for (const struct item *p = v->prepares; p; p = p->chain) {
+        if (p->level == DURABLE_PERSIST_TO_MAJORITY && !self_has(v, p)) return p->seqno - 1;
+    }
+    return v->high_prepared_seqno;
 }
 
 /* ---- accounts and lists */
@@ -280,6 +299,7 @@ void vbucket_abort(struct vbucket *v, struct item *p, uint64_t seqno, const stru
 void vbucket_drop_prepare(struct vbucket *v, struct item *p)
 {
     uint64_t prepared = p->seqno;
+    if (v->store->keeper) v->store->keeper->forgot(v->store->keeper_user, v, p);
     v->store->mem_bytes -= item_bytes(p);
     list_of_prepares_remove(v, p);
     leave_order(v, p);
@@ -312,7 +332,8 @@ void vbucket_unacknowledge(struct vbucket *v, uint16_t node, uint64_t seqno)
 
 void vbucket_settle(struct vbucket *v, const struct kv_clock *t)
 {
-    while (v->mode == VBUCKET_ACTIVE && v->prepares && majority_has(v, v->prepares->seqno)) {
+    while (v->mode == VBUCKET_ACTIVE && v->prepares && self_has(v, v->prepares) &&
+           majority_has(v, v->prepares->seqno)) {
         if (!vbucket_commit(v, v->prepares, 0, t)) break;
     }
 }

@@ -28,15 +28,17 @@ struct chain {
 };
 struct durability {
     struct chain now, next; /* next: as it will be after a move, length 0 = there is none */
+    uint16_t self;          /* which of them this node is; 0 = none */
 };
 
-/** Gives the vBucket its chain; what members that stay had acknowledged is kept. now->length 0 = nobody else. false: out of
+/** Gives the vBucket its chain, in which this node is `self`; what members that stay had acknowledged is kept.
+ * now->length 0 = nobody else. false: out of
  * memory, nothing changed. */
-bool vbucket_set_chain(struct vbucket *, const struct chain *now, const struct chain *next);
+bool vbucket_set_chain(struct vbucket *, const struct chain *now, const struct chain *next, uint16_t self);
 /** Whether enough places of the chain have a node. */
 bool vbucket_majority_exists(const struct vbucket *);
-/** Whether a durable write has to wait for another copy. */
-bool vbucket_majority_is_elsewhere(const struct vbucket *);
+/** Whether a durable write of this level has to wait, for another copy or for the disk. */
+bool vbucket_must_wait(const struct vbucket *, uint8_t level);
 
 /** Adds a prepare for key; old is the present document or NULL and stays. On a replica change->seqno is set. NULL = out of
  * memory. */
@@ -50,6 +52,8 @@ struct item *vbucket_prepare_at(const struct vbucket *, uint64_t seqno);
 bool vbucket_commit(struct vbucket *, struct item *prepare, uint64_t seqno, const struct kv_clock *);
 /** Gives it up; seqno likewise. */
 void vbucket_abort(struct vbucket *, struct item *prepare, uint64_t seqno, const struct kv_clock *);
+/** Up to where a replica may say that it has all prepares: those that must be on a majority of disks are on its own. */
+uint64_t vbucket_acknowledgeable(const struct vbucket *);
 /** Removes a prepare without a trace: it is known to have ended. */
 void vbucket_drop_prepare(struct vbucket *, struct item *prepare);
 

@@ -136,6 +136,7 @@ static void take_back(struct vbucket *v, struct item *i)
 
 uint64_t replica_rollback(struct vbucket *v, uint64_t to)
 {
+    if (v->store->keeper) v->store->keeper->rolled_back(v->store->keeper_user, v);
     order_break(v, false);
     uint64_t resume = to < v->purge_seqno ? 0 : to;
     for (struct link *l = v->order.head.prev; resume && l != &v->order.head; l = l->prev) {
@@ -165,5 +166,6 @@ bool replica_adopt_log(struct vbucket *v, const struct failover_entry *log, size
     mem_free(v->failover);
     v->failover = copy;
     v->failover_count = (uint8_t)count;
+    if (v->store->keeper) v->store->keeper->changed(v->store->keeper_user, v);
     return true;
 }

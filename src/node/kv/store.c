@@ -121,7 +121,7 @@ static uint64_t consistent_seqno(const struct vbucket *v)
     return cut ? v->snapshot_start : v->high_seqno;
 }
 
-static bool new_branch(struct vbucket *v, struct rng *r)
+bool vbucket_new_branch(struct vbucket *v, struct rng *r)
 {
     uint64_t from = consistent_seqno(v);
     struct failover_entry *log = mem_alloc(FAILOVER_MAX * sizeof *log);
@@ -156,11 +156,16 @@ static void count_items_of_mode(struct vbucket *v, int sign)
     *total += (uint64_t)((int64_t)v->items * sign);
 }
 
+static void tell_changed(struct vbucket *v)
+{
+    if (v->store->keeper) v->store->keeper->changed(v->store->keeper_user, v);
+}
+
 bool vbucket_set_mode(struct vbucket *v, enum vbucket_mode mode, struct rng *r)
 {
     if (v->mode == mode) return true;
     bool branch = mode == VBUCKET_ACTIVE && v->mode != VBUCKET_PENDING;
-    if (mode != VBUCKET_ABSENT && (branch || !v->failover_count) && !new_branch(v, r)) return false;
+    if (mode != VBUCKET_ABSENT && (branch || !v->failover_count) && !vbucket_new_branch(v, r)) return false;
     count_items_of_mode(v, -1);
     bool leaves = v->mode == VBUCKET_ACTIVE;
     v->mode = (uint8_t)mode;
@@ -170,6 +175,7 @@ bool vbucket_set_mode(struct vbucket *v, enum vbucket_mode mode, struct rng *r)
     if (leaves) vbucket_disown(v);
     if (mode == VBUCKET_ACTIVE) v->snapshot_start = v->snapshot_end = 0, v->inherited_seqno = v->high_seqno;
     if (mode == VBUCKET_ABSENT) reset(v);
+    tell_changed(v);
     if (mode != VBUCKET_ACTIVE) {
         list_each(&v->order, link) container_of(link, struct item, order)->state &= (uint8_t)~ITEM_LOCKED;
         drop_locks(v);
@@ -424,7 +430,7 @@ struct item *vbucket_write(struct vbucket *v, struct item *old, const struct kv_
                            const struct item_change *change, const struct kv_clock *t)
 {
     v->store->pending = NULL;
-    if (change->prepared && !change->seqno && vbucket_majority_is_elsewhere(v)) {
+    if (change->prepared && !change->seqno && vbucket_must_wait(v, change->prepared)) {
         if (old && (old->state & ITEM_LOCKED)) lock_remove(v, old);
         return v->store->pending = vbucket_prepare(v, old, key, hash, change, t);
     }
@@ -492,6 +498,7 @@ struct item *vbucket_bury(struct vbucket *v, struct item *i, struct divan_bytes 
 void vbucket_forget(struct vbucket *v, struct item *i)
 {
     if (i->seqno > v->purge_seqno && !item_is_live(i)) v->purge_seqno = i->seqno;
+    if (v->store->keeper) v->store->keeper->forgot(v->store->keeper_user, v, i);
     *slot_of(v, i) = i->chain;
     retire(v, i);
 }

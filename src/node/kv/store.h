@@ -53,6 +53,14 @@ struct vbucket {
     uint16_t id;
     uint64_t high_seqno, purge_seqno, max_cas, max_deleted_revision;
     uint64_t high_prepared_seqno, high_completed_seqno;
+    uint64_t persisted_seqno; /* on the disk up to here; see vbucket_persisted() */
+};
+
+/* Who keeps a store on the disk hears of what the order by seqno does not tell. */
+struct store_keeper {
+    void (*changed)(void *user, struct vbucket *);     /* its mode or its history */
+    void (*rolled_back)(void *user, struct vbucket *); /* is about to go back */
+    void (*forgot)(void *user, struct vbucket *, const struct item *); /* a document or prepare goes without a trace */
 };
 
 struct store_counters {
@@ -82,6 +90,9 @@ struct store {
     /* A durable write came to its end. */
     void (*settled)(void *user, struct vbucket *, uint64_t prepared_seqno, enum durable_end);
     void *settled_user;
+    const struct store_keeper *keeper; /* NULL = the store is in memory alone */
+    void *keeper_user;
+    bool writes_refused; /* for the moment: the disk is full or too far behind */
     struct {
         uint32_t vbucket, slot; /* where the sweep goes on */
         bool running;
@@ -102,6 +113,13 @@ static inline struct vbucket *store_vbucket(const struct store *s, uint16_t id)
 /** Changes the mode; becoming active from anything else but pending starts a new branch of history, becoming absent drops
  * the documents. false: out of memory, nothing changed. */
 bool vbucket_set_mode(struct vbucket *, enum vbucket_mode, struct rng *);
+/** Begins a new branch of history here: what was told beyond is not to be had any more. false: out of memory. */
+bool vbucket_new_branch(struct vbucket *, struct rng *);
+/** What survives the end of the process; in memory nothing does, and all counts as persisted. */
+static inline uint64_t vbucket_persisted(const struct vbucket *v)
+{
+    return v->store->keeper ? v->persisted_seqno : v->high_seqno;
+}
 static inline uint64_t vbucket_uuid(const struct vbucket *v)
 {
     return v->failover_count ? v->failover[0].uuid : 0;
