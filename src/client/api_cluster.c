@@ -73,6 +73,7 @@ static enum divan_code connect_core(struct divan_cluster *cluster, struct io_loo
     cluster_hook_loop(cluster);
     cluster->client = client_new(cluster->loop, config, cluster_deliver, cluster, err);
     if (!cluster->client) return err->code;
+    cluster->client->made_room = cluster_made_room;
     cluster_lock(cluster);
     cluster->driver = DRIVER_APPLICATION;
     client_open(cluster->client, on_opened, cluster);

@@ -3,7 +3,7 @@
 #include "base/error.h"
 #include "client/specs.h"
 
-/* The twelve operations, each blocking and started: they only say which of their options go where. An options pointer of
+/* The operations on whole documents, each blocking and started: they only say which of their options go where. An options pointer of
  * NULL means the defaults. */
 
 #define TAKE(type, given)                                                                                              \

@@ -35,7 +35,6 @@ static void on_done(struct client *client, struct operation *op)
         op_retain(op);
         b->results[at] = op_result(op);
     }
-    cluster_made_room(b->cluster);
     if (!--b->left && b->waits) cluster_finish_waiter(b->cluster, b->waits);
 }
 

@@ -1,4 +1,4 @@
-/* One document operation as the program asked for it, before it becomes an operation: what all twelve have in common. */
+/* One document operation as the program asked for it, before it becomes an operation: what all of them have in common. */
 #ifndef DIVAN_CLIENT_CALL_H
 #define DIVAN_CLIENT_CALL_H
 

@@ -422,6 +422,7 @@ static void complete(struct client *c, struct operation *op, enum divan_code cod
     if (op->how == DONE_INTERNAL) {
         op->done.internal(c, op);
         op_release(op);
+        if (c->made_room) c->made_room(c->deliver_user);
     } else c->deliver(c->deliver_user, op);
 }
 

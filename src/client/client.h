@@ -33,7 +33,8 @@ struct client {
     struct io_timer wheel_timer;
     size_t in_flight, in_flight_bytes;
     client_deliver_fn *deliver;
-    void *deliver_user;
+    void (*made_room)(void *user); /* an operation ended that is not delivered; NULL = nobody waits for room */
+    void *deliver_user;            /* of both */
 
     struct bucket *cluster_level; /* the bucket-less connection that learns the first map */
     struct list buckets;          /* with a name */

@@ -106,8 +106,8 @@ void cluster_enter(struct divan_cluster *cluster);
 void cluster_leave(struct divan_cluster *cluster);
 /** Waits until an operation with a value of this size may be started, or until_ns. False: not in time, or closed. */
 bool cluster_wait_room(struct divan_cluster *cluster, size_t value_bytes, uint64_t until_ns);
-/** An operation ended: wakes those who wait for room. */
-void cluster_made_room(struct divan_cluster *cluster);
+/** An operation ended: wakes those who wait for room. user is the cluster. */
+void cluster_made_room(void *user);
 /** Drops a reference; unlocks; frees the shell with the last one. */
 void cluster_unlock_release(struct divan_cluster *cluster);
 

@@ -31,8 +31,9 @@ bool cluster_wait_room(struct divan_cluster *cluster, size_t value_bytes, uint64
     return !cluster->closed;
 }
 
-void cluster_made_room(struct divan_cluster *cluster)
+void cluster_made_room(void *user)
 {
+    struct divan_cluster *cluster = user;
     struct link *link;
     while ((link = list_take_first(&cluster->starved)) != NULL)
         cluster_finish_waiter(cluster, &container_of(link, struct starving, link)->waiter);
