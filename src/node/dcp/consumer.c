@@ -430,6 +430,7 @@ void consumer_free(struct consumer *c)
 void consumer_attach(struct consumer *c, struct follow *f)
 {
     f->consumer = c;
+    f->lost_seen = c->losses;
     f->opaque = 0;
     f->retry_ns = 0;
     list_append(&c->follows, &f->link);
