@@ -123,7 +123,9 @@ void follow_answer(struct follow *f, const struct frame *answer)
     follow_set_problem(f, text);
     f->state = REPLICATION_FAILED;
     if (answer->status == ST_KEY_EEXISTS) close_stream(f);
-    retry_later(f, answer->status == ST_KEY_EEXISTS ? 20 * NS_PER_MS : RETRY_NS);
+    /* not active there: the document that makes it so is on its way */
+    bool soon = answer->status == ST_KEY_EEXISTS || answer->status == ST_NOT_MY_VBUCKET;
+    retry_later(f, soon ? 20 * NS_PER_MS : RETRY_NS);
     if (!f->task || !f->task->takeover) return;
     struct divan_error err;
     err_set(&err, DIVAN_ERR_UNREACHABLE, "vBucket %u cannot be taken over: %s", f->vbucket->id, text);
