@@ -63,7 +63,8 @@ struct bucket_spec {
 };
 
 /** Creates the bucket empty: all vBuckets absent, manifest 0 with _default alone, no configuration. With a data folder a
- * bucket that is not ephemeral has what it had under this uuid before, vBuckets in the modes they had. Errors:
+ * bucket that is not ephemeral has what it had under this uuid before, vBuckets in the modes they had (dead
+ * instead of active when the node was not stopped in order). Errors:
  * BUCKET_EXISTS, BUCKET_NAME, INVALID_ARGUMENT, OUT_OF_MEMORY, STATE_DIR, SYSTEM. */
 enum divan_code engine_bucket_create(struct engine *, const struct bucket_spec *, struct divan_error *err);
 /** Changes what may change (quota, replicas, compression, TTL, durability minimum, flush). BUCKET_NOT_FOUND. */

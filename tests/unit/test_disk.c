@@ -112,6 +112,16 @@ static void copy_folder(const char *from, const char *to)
     if (d) closedir(d);
 }
 
+/* After a crash: the node becomes active again. */
+static void reopen(void)
+{
+    open_bucket(NULL);
+    for (uint16_t i = 0; i < VBUCKETS; i++) {
+        struct vbucket *v = &store.vbuckets[i];
+        if (v->mode == VBUCKET_DEAD) assert_true(vbucket_set_mode(v, VBUCKET_ACTIVE, &rng));
+    }
+}
+
 /* What a kill of the process leaves: the files as they are now, without a chance to close them. */
 static void crash(void)
 {
@@ -249,7 +259,7 @@ static void an_unclean_end_begins_a_branch(void **state)
     struct kv_done lost = put(0, "a", "lost");
     assert_int_equal(store.vbuckets[0].persisted_seqno, 1);
     crash();
-    open_bucket(NULL);
+    reopen();
     const struct vbucket *v = &store.vbuckets[0];
     assert_int_equal(v->high_seqno, 1);
     assert_value(0, "a", "kept");
@@ -275,7 +285,7 @@ static void replicas_keep_their_history(void **state)
     assert_int_equal(replica_document(v, &key, &c, &now), APPLIED);
     assert_true(disk_flush(disk));
     crash();
-    open_bucket(NULL);
+    reopen();
     v = &store.vbuckets[2];
     assert_int_equal(v->mode, VBUCKET_REPLICA);
     assert_int_equal(v->failover_count, 2); /* not ours to change */
@@ -288,7 +298,7 @@ static void replicas_keep_their_history(void **state)
     assert_int_equal(replica_rollback(v, 0), 0);
     assert_true(disk_flush(disk));
     crash();
-    open_bucket(NULL);
+    reopen();
     assert_int_equal(store.vbuckets[2].high_seqno, 0);
     assert_null(find(&store, 2, "k", 0));
     close_bucket();
@@ -316,7 +326,7 @@ static void durable_writes_wait_for_the_disk(void **state)
     vbucket_settle(v, &now);
     assert_non_null(v->prepares);
     crash();
-    open_bucket(NULL);
+    reopen();
     assert_null(find(&store, 0, "q", 0)); /* was never acknowledged */
     assert_null(store.vbuckets[0].prepares);
     assert_value(0, "p", "disk");
@@ -337,7 +347,7 @@ static void waiting_prepares_come_back(void **state)
     assert_true(disk_flush(disk));
     uint64_t seqno = v->prepares->seqno, high = v->high_seqno;
     crash();
-    open_bucket(NULL);
+    reopen();
     v = &store.vbuckets[0];
     assert_non_null(v->prepares);
     assert_null(v->prepares->chain);
@@ -349,7 +359,7 @@ static void waiting_prepares_come_back(void **state)
     assert_value(0, "p", "prepared");
     assert_true(disk_flush(disk));
     crash();
-    open_bucket(NULL);
+    reopen();
     assert_null(store.vbuckets[0].prepares);
     assert_value(0, "p", "prepared");
     close_bucket();
@@ -372,7 +382,7 @@ static void collections_come_back_and_dropped_ones_do_not(void **state)
     disk_manifest_changed(disk);
     assert_true(disk_flush(disk));
     crash();
-    open_bucket(NULL);
+    reopen();
     assert_int_equal(store.manifest.uid, 6);
     const struct collection *c = manifest_find(&store.manifest, 8);
     assert_true(c && c->max_ttl_s == 30 && c->history && c->items == 1);
@@ -396,7 +406,7 @@ static void what_is_dropped_stays_dropped(void **state)
     vbucket_forget(&store.vbuckets[2], (struct item *)find(&store, 2, "k", 0));
     assert_true(disk_flush(disk));
     crash();
-    open_bucket(NULL);
+    reopen();
     assert_value(0, "k", "v");
     assert_int_equal(store.vbuckets[1].mode, VBUCKET_ABSENT);
     assert_int_equal(store.vbuckets[1].high_seqno, 0);
@@ -406,7 +416,7 @@ static void what_is_dropped_stays_dropped(void **state)
     assert_true(disk_flush(disk));
     uint64_t after = vbucket_uuid(&store.vbuckets[2]);
     crash();
-    open_bucket(NULL);
+    reopen();
     assert_null(find(&store, 0, "k", 0));
     assert_value(2, "n", "new");
     assert_int_equal(store.vbuckets[2].high_seqno, 1);
@@ -683,7 +693,7 @@ static void a_full_disk_refuses_and_recovers_by_itself(void **state)
     assert_value(0, "a", "while full");
     assert_value(0, "d", "durable");
     crash();
-    open_bucket(NULL);
+    reopen();
     assert_value(0, "a", "while full");
     assert_value(0, "d", "durable");
     close_bucket();
@@ -704,7 +714,7 @@ static void large_snapshots_are_whole(void **state)
     assert_true(disk_flush(disk));
     assert_int_equal(store.vbuckets[1].persisted_seqno, 100);
     crash();
-    open_bucket(NULL);
+    reopen();
     assert_int_equal(store.items, 100);
     assert_value(1, "big99", value);
     close_bucket();

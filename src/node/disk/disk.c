@@ -424,7 +424,7 @@ void disk_remove(struct disk *d)
 }
 
 /* From here on the store is watched. */
-static void watch(struct disk *d, bool clean)
+static void watch(struct disk *d)
 {
     d->store->keeper = &keeper;
     d->store->keeper_user = d;
@@ -434,7 +434,6 @@ static void watch(struct disk *d, bool clean)
         v->persisted_seqno = v->high_seqno;
         cursor_open(&k->cursor, v, v->high_seqno, on_order);
         k->cursor.stays = true;
-        if (!clean && v->mode != VBUCKET_ABSENT) mark_dirty(k); /* the new branch */
     }
 }
 
@@ -461,10 +460,10 @@ struct disk *disk_open(struct store *s, struct io_loop *loop, const struct disk_
     remove_others(o);
     snprintf(d->path, sizeof d->path, "%s/%s.%s%s", o->dir, o->bucket, o->uuid, suffix);
     d->db = db_open(d->path, o->vfs, &clean, err);
-    enum divan_code rc = d->db ? warm_up(d->db, s, io_rng(loop), clean, err) : err->code;
+    enum divan_code rc = d->db ? warm_up(d->db, s, clean, err) : err->code;
     if (!rc && !o->no_thread && !(d->writer = writer_new(d->db, told, d, err))) rc = err->code;
     if (!rc) {
-        watch(d, clean);
+        watch(d);
         return d;
     }
     let_go(d, false, false);

@@ -29,7 +29,7 @@ struct disk_options {
 
 /** Opens the file of the bucket or makes it, removing files of other buckets that had this name; fills the store with what
  * is in it, vBuckets in the modes they had; from then on what the store becomes is written. After an unclean end vBuckets
- * that were active get a new entry in their failover logs. The store must be empty. The caller sees to it that
+ * that were active are dead: becoming active again they get a new entry in their failover logs. The store must be empty. The caller sees to it that
  * disk_poll() is called after io_wake(). NULL with err filled: STATE_DIR, OUT_OF_MEMORY, SYSTEM. */
 struct disk *disk_open(struct store *, struct io_loop *, const struct disk_options *, struct divan_error *err);
 /** Writes what is left, as far as it can be written, and closes; before store_fini(). NULL is fine. */

@@ -5,19 +5,30 @@
 #include "node/kv/replica.h"
 #include "node/kv/store_parts.h"
 
+struct warmup {
+    struct store *store;
+    bool clean;
+};
+
+static struct store *store_of(void *user)
+{
+    return ((struct warmup *)user)->store;
+}
+
 static bool take_manifest(void *user, const struct manifest_spec *m, uint32_t top_collection)
 {
-    struct store *s = user;
+    struct store *s = store_of(user);
     s->top_collection = top_collection;
     return manifest_apply(&s->manifest, m, NULL) == DIVAN_OK;
 }
 
 static bool take_state(void *user, uint16_t id, const struct disk_state *d)
 {
-    struct vbucket *v = store_vbucket(user, id);
+    struct vbucket *v = store_vbucket(store_of(user), id);
     if (!v || d->mode == VBUCKET_ABSENT || d->mode > VBUCKET_DEAD) return true;
     if (!replica_adopt_log(v, d->failover, d->failover_count)) return false;
-    v->mode = d->mode;
+    bool ended = d->mode == VBUCKET_ACTIVE && !((struct warmup *)user)->clean;
+    v->mode = ended ? VBUCKET_DEAD : d->mode;
     v->high_seqno = d->high_seqno;
     v->purge_seqno = d->purge_seqno;
     v->max_cas = d->max_cas;
@@ -56,7 +67,7 @@ static struct item *make_item(const struct store *s, const struct record *r, con
 
 static bool take_item(void *user, const struct record *r, const void *bytes, struct divan_bytes value)
 {
-    struct store *s = user;
+    struct store *s = store_of(user);
     struct vbucket *v = store_vbucket(s, r->vbucket);
     if (!v || v->mode == VBUCKET_ABSENT) return true;
     bool document = !(r->state & ITEM_APART);
@@ -82,19 +93,9 @@ static bool take_item(void *user, const struct record *r, const void *bytes, str
     return true;
 }
 
-static bool begin_branches(struct store *s, struct rng *r)
+enum divan_code warm_up(struct db *db, struct store *s, bool clean, struct divan_error *err)
 {
-    for (uint16_t i = 0; i < s->vbucket_count; i++) {
-        struct vbucket *v = &s->vbuckets[i];
-        if (v->mode == VBUCKET_ACTIVE && !vbucket_new_branch(v, r)) return false;
-    }
-    return true;
-}
-
-enum divan_code warm_up(struct db *db, struct store *s, struct rng *r, bool clean, struct divan_error *err)
-{
-    const struct db_reader reader = {.manifest = take_manifest, .state = take_state, .item = take_item, .user = s};
-    enum divan_code rc = db_load(db, &reader, err);
-    if (!rc && !clean && !begin_branches(s, r)) rc = err_oom(err);
-    return rc;
+    struct warmup w = {s, clean};
+    const struct db_reader reader = {.manifest = take_manifest, .state = take_state, .item = take_item, .user = &w};
+    return db_load(db, &reader, err);
 }

@@ -29,11 +29,12 @@ struct chain {
 struct durability {
     struct chain now, next; /* next: as it will be after a move, length 0 = there is none */
     uint16_t self;          /* which of them this node is; 0 = none */
+    struct chain
+        others; /* what copies have that are in neither: one that is being built says so before it is taken in */
 };
 
 /** Gives the vBucket its chain, in which this node is `self`; what members that stay had acknowledged is kept.
- * now->length 0 = nobody else. false: out of
- * memory, nothing changed. */
+ * now->length 0 = nobody else. false: out of memory, nothing changed. */
 bool vbucket_set_chain(struct vbucket *, const struct chain *now, const struct chain *next, uint16_t self);
 /** Whether enough places of the chain have a node. */
 bool vbucket_majority_exists(const struct vbucket *);

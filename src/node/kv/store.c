@@ -154,6 +154,14 @@ static void count_items_of_mode(struct vbucket *v, int sign)
 {
     uint64_t *total = v->mode == VBUCKET_ACTIVE ? &v->store->items : &v->store->replica_items;
     *total += (uint64_t)((int64_t)v->items * sign);
+    if (v->mode != VBUCKET_ACTIVE || !v->items) return;
+    list_each(&v->order, link)
+    {
+        const struct item *i = container_of(link, struct item, order);
+        struct collection *c = item_in_table(i) && item_is_live(i) ? manifest_find(&v->store->manifest, i->collection)
+                                                                   : NULL;
+        if (c) c->items += (uint64_t)(int64_t)sign;
+    }
 }
 
 static void tell_changed(struct vbucket *v)
