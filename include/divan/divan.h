@@ -339,6 +339,7 @@ DIVAN_API enum divan_code divan_decrement_start(divan_collection *, struct divan
 #include <divan/lock.h>
 #include <divan/management.h>
 #include <divan/replica.h>
+#include <divan/retry.h>
 #include <divan/scan.h>
 #include <divan/subdoc.h>
 

@@ -9,6 +9,7 @@
 #include "client/retry.h"
 #include "client/scanner.h"
 #include "client/specs.h"
+#include "client/strategy.h"
 #include "client/watch.h"
 #include "wire/compress.h"
 #include "wire/errorbody.h"
@@ -231,6 +232,10 @@ static void judge(struct connection *conn, struct operation *op, const struct fr
         .map_attrs = map_attrs(c, f->status),
     };
     struct verdict v = verdict_of(&in);
+    if (v.act == ACT_RETRY && op->strategy && strategy_stops(c, op, v.reason)) {
+        v.act = ACT_FINISH;
+        client_note_reason(c, op, v.reason);
+    }
     struct refusal refusal;
     read_refusal(conn, f, &refusal);
     op->rejected = true;

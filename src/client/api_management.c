@@ -6,6 +6,7 @@
 #include "client/cluster.h"
 #include "client/management.h"
 #include "client/names.h"
+#include "client/strategy.h"
 #include "text/http.h"
 
 enum { MANAGEMENT_TIMEOUT_MS = 75000, REQUEST_MAX = 32 * 1024 * 1024 };
@@ -38,7 +39,11 @@ static enum divan_code take(divan_cluster *cluster, const struct mgmt_call *call
     if (!op) return err_oom(err);
     op->kind = is_read(call) ? KIND_HTTP_READ : KIND_HTTP;
     op->timeout_ms = o && o->timeout_ms ? o->timeout_ms : MANAGEMENT_TIMEOUT_MS;
-    op->fail_fast = o && o->retry ? o->retry == DIVAN_RETRY_FAIL_FAST : cluster->client->config.fail_fast;
+    enum divan_code rc = strategy_set(cluster->client, op, o ? o->retry : DIVAN_RETRY_DEFAULT, err);
+    if (rc) {
+        op_release(op);
+        return rc;
+    }
     if (call->path.failed || call->form.failed || !http_put(op, &parts, call->subject)) {
         op_release(op);
         return err_oom(err);

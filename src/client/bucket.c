@@ -5,6 +5,7 @@
 #include "client/collections.h"
 #include "client/race.h"
 #include "client/retry.h"
+#include "client/strategy.h"
 #include "client/watch.h"
 
 enum { STAGGER_MS = 250, LOSSES_BEFORE_SEEDS = 2, SEEDS_FLOOR_MS = 1000 };
@@ -297,7 +298,7 @@ void bucket_wait(struct bucket *bucket, struct operation *op, unsigned reason)
 {
     struct client *c = bucket->client;
     client_note_reason(c, op, reason);
-    if (op->fail_fast && reason == RETRY_NODE_NOT_AVAILABLE) {
+    if (reason == RETRY_NODE_NOT_AVAILABLE && strategy_is_impatient(c, op, reason)) {
         client_fail(c, op, DIVAN_ERR_NODE_NOT_AVAILABLE, "no node owns vBucket %u of bucket %s at the moment",
                     op->vbucket, bucket->name);
         return;

@@ -5,6 +5,7 @@
 #include "client/names.h"
 #include "client/queue.h"
 #include "client/specs.h"
+#include "client/strategy.h"
 
 static struct collection *collection_at(const struct call *call)
 {
@@ -103,8 +104,8 @@ static enum divan_code fill(struct client *c, const struct call *call, struct op
     op->replicate_to = (uint8_t)call->replicate_to;
     if (call->specs && !specs_put(op, call->specs)) return err_oom(err);
     op->timeout_ms = timeout_of(c, call);
-    op->fail_fast = call->retry ? call->retry == DIVAN_RETRY_FAIL_FAST : c->config.fail_fast;
-    return set_expiry(c, call, op, err);
+    enum divan_code rc = strategy_set(c, op, call->retry, err);
+    return rc ? rc : set_expiry(c, call, op, err);
 }
 
 enum divan_code call_take(struct divan_cluster *cluster, const struct call *call, struct operation **out,

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "client/bucket.h"
 #include "client/retry.h"
+#include "client/strategy.h"
 
 enum { PROBE_TIMEOUT_MS = 2500 };
 
@@ -38,7 +39,7 @@ void canary_refuse(struct node *node, struct operation *op)
 {
     struct client *c = node->bucket->client;
     client_note_reason(c, op, RETRY_CIRCUIT_BREAKER_OPEN);
-    if (op->fail_fast) {
+    if (strategy_is_impatient(c, op, RETRY_CIRCUIT_BREAKER_OPEN)) {
         client_fail(c, op, DIVAN_ERR_TEMPORARY_FAILURE,
                     "the circuit breaker of %s is open, because too many requests got no answer in time", node->name);
         return;

@@ -39,6 +39,7 @@ struct client *client_new(struct io_loop *loop, struct client_config *config, cl
     c->config = *config;
     memset(config, 0, sizeof *config);
     c->log = &c->config.log;
+    c->retry = c->config.fail_fast ? DIVAN_RETRY_FAIL_FAST : DIVAN_RETRY_BEST_EFFORT;
     c->breaker_limits = canary_limits(&c->config.options);
     c->deliver = deliver;
     c->deliver_user = user;
@@ -329,7 +330,9 @@ void client_route_all(struct client *c, struct list *ops)
 void client_retry_later(struct client *c, struct operation *op, unsigned reason, struct list *where)
 {
     client_note_reason(c, op, reason);
-    uint64_t pause = retry_backoff_ns(op->retries++);
+    uint64_t pause = op->pause_ms ? op->pause_ms * NS_PER_MS : retry_backoff_ns(op->retries);
+    op->retries++;
+    op->pause_ms = 0;
     c->meter.retries++;
     list_remove(&op->link);
     op->state = OP_WAITING;

@@ -3,6 +3,8 @@
 #ifndef DIVAN_CLIENT_CLIENT_H
 #define DIVAN_CLIENT_CLIENT_H
 
+#include <divan/retry.h>
+
 #include "client/breaker.h"
 #include "client/config.h"
 #include "client/meter.h"
@@ -14,6 +16,12 @@
 
 struct bucket;
 struct http;
+
+/* A retry strategy of the program. */
+struct client_strategy {
+    divan_retry_fn *fn;
+    void *user;
+};
 
 enum client_state { CLIENT_NEW, CLIENT_OPENING, CLIENT_OPEN, CLIENT_CLOSED };
 
@@ -61,6 +69,9 @@ struct client {
     struct http *http; /* of the services; NULL = not needed yet */
 
     struct breaker_limits breaker_limits;
+    enum divan_retry retry; /* of operations that do not say */
+    struct client_strategy strategies[DIVAN_RETRY_CUSTOM_MAX];
+    size_t strategy_count;
     struct meter meter;
 };
 

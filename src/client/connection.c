@@ -10,6 +10,7 @@
 #include "client/retry.h"
 #include "client/scanner.h"
 #include "client/specs.h"
+#include "client/strategy.h"
 #include "client/watch.h"
 #include "wire/compress.h"
 #include "wire/history.h"
@@ -59,7 +60,10 @@ static void lose_operation(struct connection *conn, struct operation *op, const 
     struct client *c = conn->client;
     bool idempotent = op_facts_of(op)->is_idempotent;
     enum loss loss = op->out_end > conn->flushed ? LOSS_NOT_SENT : LOSS_SENT;
-    struct verdict v = verdict_of_loss(idempotent, loss, op->fail_fast);
+    enum retry_reason reason = loss == LOSS_SENT ? RETRY_SOCKET_CLOSED_WHILE_IN_FLIGHT : RETRY_SOCKET_NOT_AVAILABLE;
+    bool may_go_on = op->kind < KIND_DOCUMENT_COUNT && (idempotent || loss == LOSS_NOT_SENT);
+    bool impatient = may_go_on && strategy_is_impatient(c, op, reason);
+    struct verdict v = verdict_of_loss(idempotent, loss, impatient);
     op->connection = NULL;
     if (op->kind >= KIND_DOCUMENT_COUNT) {
         client_fail_with(c, op, why);

@@ -94,7 +94,10 @@ enum divan_code check_durability(enum divan_durability level, struct divan_error
 
 enum divan_code check_retry(enum divan_retry retry, struct divan_error *err)
 {
-    if ((unsigned)retry <= DIVAN_RETRY_FAIL_FAST) return DIVAN_OK;
+    unsigned value = (unsigned)retry;
+    if (value <= DIVAN_RETRY_FAIL_FAST ||
+        (value >= DIVAN_RETRY_CUSTOM && value < DIVAN_RETRY_CUSTOM + DIVAN_RETRY_CUSTOM_MAX))
+        return DIVAN_OK; /* whether a strategy of that number was added, the client knows */
     return err_set(err, DIVAN_ERR_INVALID_ARGUMENT, "retry is %d, not one of enum divan_retry (0 to 2)", (int)retry);
 }
 

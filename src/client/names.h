@@ -3,6 +3,7 @@
 #define DIVAN_CLIENT_NAMES_H
 
 #include <divan/divan.h>
+#include <divan/retry.h>
 
 enum { TIMEOUT_MAX_MS = 86400000, BUCKET_NAME_MAX = 100, COLLECTION_NAME_MAX = 251 };
 

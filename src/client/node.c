@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "client/bucket.h"
 #include "client/retry.h"
+#include "client/strategy.h"
 #include "client/watch.h"
 #include "wire/statuses.h"
 
@@ -134,7 +135,7 @@ static void fail_impatient(struct node *node)
     list_each(&node->waiting, it)
     {
         struct operation *op = container_of(it, struct operation, link);
-        if (!op->fail_fast) continue;
+        if (!strategy_is_impatient(node->bucket->client, op, RETRY_SOCKET_NOT_AVAILABLE)) continue;
         client_note_reason(node->bucket->client, op, RETRY_SOCKET_NOT_AVAILABLE);
         client_fail_with(node->bucket->client, op, &node->last);
     }
@@ -255,7 +256,7 @@ void node_wait(struct node *node, struct operation *op)
 {
     struct client *c = node->bucket->client;
     client_note_reason(c, op, RETRY_SOCKET_NOT_AVAILABLE);
-    if (op->fail_fast && node->state == NODE_PAUSE) {
+    if (node->state == NODE_PAUSE && strategy_is_impatient(c, op, RETRY_SOCKET_NOT_AVAILABLE)) {
         client_fail_with(c, op, &node->last);
         return;
     }

@@ -52,6 +52,7 @@ struct operation {
     bool rejected;      /* the last answer said that it was not applied */
     bool ambiguous;     /* it failed, but may have been applied */
     bool exists;
+    uint8_t strategy;  /* 1 + place of a retry strategy of the program; 0 = built in */
     bool is_race;      /* one of several copies that are read at once, see race.h */
     uint8_t copy;      /* which copy it is for: 0 = the active one */
     uint8_t read_from; /* of a race: enum divan_read_from */
@@ -75,8 +76,9 @@ struct operation {
     uint64_t start_ns;
     uint64_t out_end; /* OP_SENT: how many bytes the connection had appended behind this frame */
     uint32_t timeout_ms, opaque;
-    uint32_t reasons; /* bits of enum retry_reason */
-    size_t charged;   /* bytes counted against the limit of the client */
+    uint32_t pause_ms; /* before the next attempt, as the program's strategy wants it; 0 = built in */
+    uint32_t reasons;  /* bits of enum retry_reason */
+    size_t charged;    /* bytes counted against the limit of the client */
 
     /* how it is delivered */
     union {

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "client/bucket.h"
 #include "client/retry.h"
+#include "client/strategy.h"
 #include "text/http.h"
 #include "text/json.h"
 
@@ -132,7 +133,7 @@ static void again(struct client *c, struct operation *op, enum retry_reason reas
 {
     bool idempotent = op_facts_of(op)->is_idempotent;
     op->state = OP_IDLE;
-    if (retry_allowed(reason, idempotent, op->fail_fast)) {
+    if (retry_allowed(reason, idempotent, op->fail_fast || (op->strategy && strategy_stops(c, op, reason)))) {
         client_retry_later(c, op, reason, NULL);
         return;
     }
