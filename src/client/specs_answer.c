@@ -81,7 +81,7 @@ enum divan_code divan_result_spec(const divan_result *result, size_t i, struct d
     bool ok = op->kind == KIND_LOOKUP_IN ? find_lookup(op, at, &found) : find_mutation(op, at, &found);
     if (!ok) return out->code = DIVAN_ERR_PROTOCOL_ERROR;
     out->status = found.status;
-    out->code = code_of_status(found.status);
+    out->code = found.status == ST_EACCESS ? DIVAN_ERR_XATTR_NO_ACCESS : code_of_status(found.status);
     out->exists = !out->code;
     if (!out->code) out->value = found.value;
     if (op->exists_mask >> i & 1) tell_existence(out);
