@@ -27,11 +27,11 @@ struct engine {
     struct scan_create scan;
     uint64_t started_ns;
     char data_dir[1024], data_vfs[32]; /* "" = none */
-    struct replication *replication; /* NULL = nobody is followed */
-    struct list dcp_peers;           /* struct dcp_peer */
-    bool dcp_dirty;        /* one of them has something to send, or an answer was let go */
-    struct list held;      /* answers to durable writes, by deadline */
-    struct list answered;  /* sessions with an answer that was let go */
+    struct replication *replication;   /* NULL = nobody is followed */
+    struct list dcp_peers;             /* struct dcp_peer */
+    bool dcp_dirty;                    /* one of them has something to send, or an answer was let go */
+    struct list held;                  /* answers to durable writes, by deadline */
+    struct list answered;              /* sessions with an answer that was let go */
     struct io_timer held_timer;
     struct {
         char **texts;

@@ -30,7 +30,7 @@ struct node_options {
 /** Listens on all its ports (one that is taken fails the whole: PORT_IN_USE names it) and starts its parts. ready (may be
  * NULL) runs once, later: the first document has come from the manager and is served. NULL with err filled. */
 struct node *node_start(struct io_loop *, const struct node_options *, void (*ready)(void *user), void *user,
-                      struct divan_error *err);
+                        struct divan_error *err);
 /** Closes connections and frees. NULL is fine. */
 void node_stop(struct node *);
 

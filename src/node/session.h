@@ -38,7 +38,7 @@ struct session {
         uint32_t opaque;
         uint16_t vbucket;
         uint8_t opcode;
-        struct scan_id scan;     /* range scans */
+        struct scan_id scan; /* range scans */
         struct scan_limits left;
     } waiting;
 };

@@ -198,8 +198,8 @@ bool check_counter(struct counter_op *ops, size_t count, uint64_t final, bool ma
                      ULL(sure));
     qsort(ops, count, sizeof *ops, counter_by_result);
     for (size_t i = 1; i < count; i++)
-        if (!ops[i].is_read && !ops[i - 1].is_read && ops[i].outcome == TOLD_DONE &&
-            ops[i - 1].outcome == TOLD_DONE && ops[i].result == ops[i - 1].result)
+        if (!ops[i].is_read && !ops[i - 1].is_read && ops[i].outcome == TOLD_DONE && ops[i - 1].outcome == TOLD_DONE &&
+            ops[i].result == ops[i - 1].result)
             return found(out, ops[i - 1].id, ops[i].id, "two increments were both told %llu", ULL(ops[i].result));
     return counts_grow(ops, count, out);
 }

@@ -192,7 +192,7 @@ static void counters_never_go_back(void **state)
     }
 #define LOOK(at, what)                                                                                                 \
     {                                                                                                                  \
-        3, at, at, ELEMENT_LOOK, TOLD_DONE, what, false                                                             \
+        3, at, at, ELEMENT_LOOK, TOLD_DONE, what, false                                                                \
     }
 
 static void set_elements_stay_and_go(void **state)

@@ -58,8 +58,8 @@ struct vbucket {
 
 /* Who keeps a store on the disk hears of what the order by seqno does not tell. */
 struct store_keeper {
-    void (*changed)(void *user, struct vbucket *);     /* its mode or its history */
-    void (*rolled_back)(void *user, struct vbucket *); /* is about to go back */
+    void (*changed)(void *user, struct vbucket *);                     /* its mode or its history */
+    void (*rolled_back)(void *user, struct vbucket *);                 /* is about to go back */
     void (*forgot)(void *user, struct vbucket *, const struct item *); /* a document or prepare goes without a trace */
 };
 
