@@ -20,16 +20,20 @@ static unsigned plain_majority(const struct vbucket *v)
     return majority_of(v->chain_length ? v->chain_length : 1u + v->store->replicas);
 }
 
-static void keep_acked(struct chain *c, const struct durability *before)
+static void take_acked(struct chain *c, const struct chain *from)
 {
-    const struct chain *old[] = {&before->now, &before->next};
-    for (size_t k = 0; k < 2; k++) {
-        for (unsigned i = 0; i < old[k]->length; i++) {
-            for (unsigned n = 0; n < c->length; n++) {
-                if (c->nodes[n] == old[k]->nodes[i] && c->acked[n] < old[k]->acked[i]) c->acked[n] = old[k]->acked[i];
-            }
+    for (unsigned i = 0; i < from->length; i++) {
+        for (unsigned n = 0; n < c->length; n++) {
+            if (c->nodes[n] == from->nodes[i] && c->acked[n] < from->acked[i]) c->acked[n] = from->acked[i];
         }
     }
+}
+
+static void keep_acked(struct chain *c, const struct durability *before)
+{
+    take_acked(c, &before->now);
+    take_acked(c, &before->next);
+    take_acked(c, &before->others);
 }
 
 bool vbucket_set_chain(struct vbucket *v, const struct chain *now, const struct chain *next, uint16_t self)
@@ -39,8 +43,9 @@ bool vbucket_set_chain(struct vbucket *v, const struct chain *now, const struct 
         v->durability = NULL;
         return true;
     }
-    struct durability fresh = {*now, *next, self};
+    struct durability fresh = {*now, *next, self, {0}};
     if (v->durability) {
+        fresh.others = v->durability->others;
         keep_acked(&fresh.now, v->durability);
         keep_acked(&fresh.next, v->durability);
     } else {
@@ -308,18 +313,36 @@ void vbucket_drop_prepare(struct vbucket *v, struct item *p)
 
 /* ---- acknowledgements */
 
-static void set_acked(struct chain *c, uint16_t node, uint64_t seqno, bool lower)
+static bool set_acked(struct chain *c, uint16_t node, uint64_t seqno, bool lower)
 {
+    bool found = false;
     for (unsigned i = 0; i < c->length; i++) {
-        if (c->nodes[i] == node && (lower ? c->acked[i] > seqno : c->acked[i] < seqno)) c->acked[i] = seqno;
+        if (c->nodes[i] != node) continue;
+        found = true;
+        if (lower ? c->acked[i] > seqno : c->acked[i] < seqno) c->acked[i] = seqno;
     }
+    return found;
+}
+
+/* The last few that are in no chain; the oldest is forgotten first. */
+static void remember_other(struct chain *others, uint16_t node, uint64_t seqno)
+{
+    if (set_acked(others, node, seqno, false)) return;
+    if (others->length < CHAIN_MAX) others->length++;
+    for (unsigned i = others->length - 1u; i > 0; i--) {
+        others->nodes[i] = others->nodes[i - 1];
+        others->acked[i] = others->acked[i - 1];
+    }
+    others->nodes[0] = node;
+    others->acked[0] = seqno;
 }
 
 void vbucket_acknowledge(struct vbucket *v, uint16_t node, uint64_t seqno, const struct kv_clock *t)
 {
     if (!v->durability || !node) return;
-    set_acked(&v->durability->now, node, seqno, false);
-    set_acked(&v->durability->next, node, seqno, false);
+    bool now = set_acked(&v->durability->now, node, seqno, false);
+    bool next = set_acked(&v->durability->next, node, seqno, false);
+    if (!now && !next) remember_other(&v->durability->others, node, seqno);
     vbucket_settle(v, t);
 }
 
@@ -328,6 +351,7 @@ void vbucket_unacknowledge(struct vbucket *v, uint16_t node, uint64_t seqno)
     if (!v->durability || !node) return;
     set_acked(&v->durability->now, node, seqno, true);
     set_acked(&v->durability->next, node, seqno, true);
+    set_acked(&v->durability->others, node, seqno, true);
 }
 
 void vbucket_settle(struct vbucket *v, const struct kv_clock *t)
