@@ -12,7 +12,7 @@ void asker_free(struct asker *a)
 {
     list_remove(&a->askers);
     io_timer_stop(&a->timer);
-    join_cancel(a->join);
+    call_cancel(a->call);
     plan_reply_fini(&a->reply);
     mem_free(a);
 }
@@ -116,18 +116,38 @@ void follow_node_joined(struct manager *mg, const char *uuid)
     }
 }
 
-static void on_agreed(void *user, const char *uuid, const char *why)
+/* The sentence of an answer ["..."]; false: it has none. */
+static bool read_sentence(struct divan_bytes body, char *out, size_t cap)
+{
+    struct json_value first;
+    struct buf text = {.limit = cap - 1};
+    struct json_walk w = json_walk_begin(json_is_valid(body) ? json_value_of(body) : (struct json_value){0});
+    if (json_is_valid(body) && json_value_of(body).type == JSON_ARRAY && json_next_element(&w, &first) &&
+        first.type == JSON_STRING && json_unescape(first.text, &text))
+        snprintf(out, cap, "%s", buf_text(&text));
+    bool there = text.len != 0;
+    buf_fini(&text);
+    return there;
+}
+
+static void on_agreed(void *user, unsigned status, struct divan_bytes body, const char *why)
 {
     struct asker *a = user;
-    char text[900];
-    a->join = NULL;
-    if (!uuid) {
-        snprintf(text, sizeof text, "Prepare join failed. %s", why);
-        answer_sentence(a, 400, text);
-    } else if (doc_find_node(a->manager->doc, uuid) && member_find(a->manager, uuid)) {
-        text_copy(a->uuid, sizeof a->uuid, uuid);
-        finish_join(a); /* it was quicker than its answer */
-    } else text_copy(a->uuid, sizeof a->uuid, uuid);
+    char text[900], sentence[600];
+    a->call = NULL;
+    if (status == 200 && body.len + 1 == sizeof a->uuid) {
+        snprintf(a->uuid, sizeof a->uuid, "%.*s", (int)body.len, (const char *)body.data);
+        if (doc_find_node(a->manager->doc, a->uuid) && member_find(a->manager, a->uuid)) finish_join(a);
+        return; /* else it will link, and that is seen */
+    }
+    if (!status) snprintf(sentence, sizeof sentence, "%s", why);
+    else if (status == 401) snprintf(sentence, sizeof sentence, "Authentication failed. Verify username and password.");
+    else if (!read_sentence(body, sentence, sizeof sentence))
+        snprintf(sentence, sizeof sentence,
+                 "Got HTTP status %u from REST call post to %s:%u/divan/join. Is it a node of a local cluster?", status,
+                 a->host, a->port);
+    snprintf(text, sizeof text, "Prepare join failed. %s", sentence);
+    answer_sentence(a, 400, text);
 }
 
 static struct divan_bytes field_of(const struct manager_request *r, const char *name)
@@ -137,30 +157,92 @@ static struct divan_bytes field_of(const struct manager_request *r, const char *
     return (struct divan_bytes){NULL, 0};
 }
 
+static bool is_https(const struct manager_request *r)
+{
+    struct divan_bytes name = field_of(r, "hostname");
+    return name.len > 8 && memcmp(name.data, "https://", 8) == 0;
+}
+
+/* Calls the node that the request names; the asker is answered here when that cannot be done. */
+static void call_node(struct asker *a, const struct manager_request *request, struct call_request *r, call_done_fn *fn)
+{
+    struct manager *mg = a->manager;
+    const char *flaw = plan_address(request, a->host, &r->port, &r->tls);
+    r->host = a->host;
+    a->port = r->port;
+    r->user = field_of(request, "user");
+    r->password = field_of(request, "password");
+    r->may_fall_back = r->tls && !is_https(request);
+    io_timer_init(&a->timer, mg->loop, give_up, a);
+    if (!flaw) a->call = call_start(mg->loop, r, fn, a);
+    if (flaw) answer_sentence(a, 400, flaw);
+    else if (!a->call || !io_timer_start(&a->timer, io_now_ns(mg->loop) + JOIN_MS * NS_PER_MS))
+        answer_sentence(a, 500, "Unexpected server error, request logged.");
+}
+
 static void add_node(struct asker *a, const struct manager_request *request)
 {
     struct manager *mg = a->manager;
     const struct io_addr *at = manager_address(mg);
-    struct join_request r = {.user = field_of(request, "user"),
-                             .password = field_of(request, "password"),
-                             .manager_host = at ? at->host : "",
-                             .manager_port = at ? at->port : 0,
-                             .token = mg->token,
-                             .cluster = mg->doc->uuid};
-    const char *flaw = plan_address(request, a->host, &r.port, &r.tls);
-    r.host = a->host;
-    a->port = r.port;
-    struct divan_bytes name = field_of(request, "hostname");
-    r.may_fall_back = r.tls && !(name.len > 8 && memcmp(name.data, "https://", 8) == 0);
-    if (request->arg_count)
-        snprintf(a->group, sizeof a->group, "%.*s", (int)(request->args[0].len < 39 ? request->args[0].len : 39),
-                 (const char *)request->args[0].data);
-    if (!at) flaw = "The manager of this cluster cannot be linked to from other processes.";
-    io_timer_init(&a->timer, mg->loop, give_up, a);
-    if (!flaw) a->join = join_start(mg->loop, &r, on_agreed, a);
-    if (flaw) answer_sentence(a, 400, flaw);
-    else if (!a->join || !io_timer_start(&a->timer, io_now_ns(mg->loop) + JOIN_MS * NS_PER_MS))
-        answer_sentence(a, 500, "Unexpected server error, request logged.");
+    struct buf form = {.limit = 4096};
+    char port[8];
+    if (!at) {
+        answer_sentence(a, 400, "The manager of this cluster cannot be linked to from other processes.");
+        return;
+    }
+    struct divan_bytes group = request->arg_count ? request->args[0] : divan_str("");
+    snprintf(a->group, sizeof a->group, "%.*s", (int)(group.len < 39 ? group.len : 39),
+             group.len ? (const char *)group.data : "");
+    snprintf(port, sizeof port, "%u", at->port);
+    call_put_pair(&form, "host", divan_str(at->host));
+    call_put_pair(&form, "port", divan_str(port));
+    call_put_pair(&form, "token", divan_str(mg->token));
+    call_put_pair(&form, "cluster", divan_str(mg->doc->uuid));
+    struct call_request r = {.target = "/divan/join", .form = buf_view(&form)};
+    call_node(a, request, &r, on_agreed);
+    buf_fini(&form);
+}
+
+/* ---- asking to be added: the other cluster calls back */
+
+static void on_added(void *user, unsigned status, struct divan_bytes body, const char *why)
+{
+    struct asker *a = user;
+    char text[900], sentence[600];
+    a->call = NULL;
+    if (status == 200) {
+        answer(a);
+        return;
+    }
+    if (status && status != 401 && read_sentence(body, sentence, sizeof sentence)) {
+        answer_sentence(a, 400, sentence);
+        return;
+    }
+    snprintf(text, sizeof text, "Failed to connect to https://%s:%u. %s", a->host, a->port,
+             status == 401 ? "Authentication failed. Verify username and password."
+             : why         ? why
+                           : "It did not agree.");
+    answer_sentence(a, 400, status == 401 ? "Authentication failed. Verify username and password." : text);
+}
+
+static void ask_to_be_added(struct asker *a, const struct manager_request *request)
+{
+    const struct doc_node *self = request->node ? doc_find_node(a->manager->doc, request->node) : NULL;
+    struct buf form = {.limit = 4096};
+    char where[300];
+    if (!self) {
+        answer_sentence(a, 400, "This process is not a node.");
+        return;
+    }
+    snprintf(where, sizeof where, strchr(self->host, ':') ? "http://[%.250s]:%u" : "http://%.250s:%u", self->host,
+             self->ports.plain[SVC_MGMT]);
+    call_put_pair(&form, "hostname", divan_str(where));
+    call_put_pair(&form, "user", divan_str(""));
+    call_put_pair(&form, "password", divan_str(""));
+    call_put_pair(&form, "services", divan_str("kv"));
+    struct call_request r = {.target = "/controller/addNode", .form = buf_view(&form)};
+    call_node(a, request, &r, on_added);
+    buf_fini(&form);
 }
 
 /* ---- */
@@ -179,6 +261,9 @@ void follow_ask(struct asker *a, const struct manager_request *request)
         break;
     case PLAN_ADD_NODE:
         add_node(a, request);
+        break;
+    case PLAN_ASK_TO_BE_ADDED:
+        ask_to_be_added(a, request);
         break;
     }
 }

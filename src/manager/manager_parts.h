@@ -41,7 +41,7 @@ struct asker {
     manager_reply_fn *fn;
     void *user;
     struct plan_reply reply;
-    struct join *join; /* the call to a node that is to join; NULL = none */
+    struct call *call; /* to another node; NULL = none */
     struct io_timer timer;
     char uuid[33], group[40], host[256]; /* of a node that joins */
     uint16_t port;
@@ -99,20 +99,23 @@ void follow_node_joined(struct manager *, const char *uuid);
 void follow_fini(struct manager *);
 void asker_free(struct asker *);
 
-/* ---- join.c */
+/* ---- call.c */
 
-struct join_request {
+/* A form to post to the management port of another node. */
+struct call_request {
     const char *host;
     uint16_t port;
     bool tls, may_fall_back; /* no TLS there: try without */
     struct divan_bytes user, password;
-    const char *manager_host; /* where the node is to link to */
-    uint16_t manager_port;
-    const char *token, *cluster;
+    const char *target;
+    struct divan_bytes form; /* encoded */
 };
-/** uuid of the node that agreed to join; NULL = why not. Runs once, later. */
-typedef void join_done_fn(void *user, const char *uuid, const char *why);
-struct join *join_start(struct io_loop *, const struct join_request *, join_done_fn *, void *user);
-void join_cancel(struct join *); /**< NULL is fine */
+/** What it answered; status 0 = nothing, `why` is a sentence. Runs once, later. */
+typedef void call_done_fn(void *user, unsigned status, struct divan_bytes body, const char *why);
+/** NULL: out of memory. What is given is copied. */
+struct call *call_start(struct io_loop *, const struct call_request *, call_done_fn *, void *user);
+void call_cancel(struct call *); /**< fn does not run; NULL is fine */
+/** Appends "name=value", escaped, to a form. */
+void call_put_pair(struct buf *form, const char *name, struct divan_bytes value);
 
 #endif

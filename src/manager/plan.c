@@ -31,6 +31,7 @@ static const struct {
     {"re_fail_over", plan_re_fail_over},
     {"eject", plan_eject},
     {"add_node", plan_add_node},
+    {"ask_to_join", plan_ask_to_join},
     {"node_joins", plan_node_joins},
     {"node_hello", plan_node_hello},
     {"expect_nodes", plan_expect_nodes},

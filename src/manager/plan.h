@@ -12,6 +12,7 @@ enum plan_follow {
     PLAN_FAIL_OVER,       /* the nodes of the request */
     PLAN_START_FAIL_OVER, /* the same, but the answer does not wait */
     PLAN_ADD_NODE,        /* call the node that the request names, see plan_address() */
+    PLAN_ASK_TO_BE_ADDED, /* call the cluster that the request names, so that it adds the node it came in by */
 };
 
 struct plan_reply {

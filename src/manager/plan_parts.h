@@ -21,11 +21,11 @@ typedef void plan_fn(struct plan *);
 plan_fn plan_cluster_init, plan_pools_default, plan_web, plan_services, plan_rename, plan_paths, plan_alternate_set,
     plan_alternate_clear, plan_auto_failover, plan_auto_failover_reset, plan_setting, plan_rebalance,
     plan_stop_rebalance, plan_fail_over, plan_start_fail_over, plan_graceful_fail_over, plan_recovery_type, plan_re_add,
-    plan_re_fail_over, plan_eject, plan_add_node, plan_node_joins, plan_node_hello, plan_expect_nodes, plan_group_add,
-    plan_group_rename, plan_group_delete, plan_bucket_create, plan_bucket_edit, plan_bucket_delete, plan_bucket_flush,
-    plan_scope_create, plan_scope_drop, plan_collection_create, plan_collection_edit, plan_collection_drop,
-    plan_manifest_put, plan_user_put, plan_user_patch, plan_user_delete, plan_user_group_put, plan_user_group_delete,
-    plan_change_password;
+    plan_re_fail_over, plan_eject, plan_add_node, plan_ask_to_join, plan_node_joins, plan_node_hello, plan_expect_nodes,
+    plan_group_add, plan_group_rename, plan_group_delete, plan_bucket_create, plan_bucket_edit, plan_bucket_delete,
+    plan_bucket_flush, plan_scope_create, plan_scope_drop, plan_collection_create, plan_collection_edit,
+    plan_collection_drop, plan_manifest_put, plan_user_put, plan_user_patch, plan_user_delete, plan_user_group_put,
+    plan_user_group_delete, plan_change_password;
 
 /* ---- the request */
 

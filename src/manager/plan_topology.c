@@ -393,6 +393,14 @@ const char *plan_address(const struct manager_request *r, char *host, uint16_t *
     enum { PLAIN = 8091, TLS = 18091, HOST_MAX = 255 };
     struct divan_bytes sent = trimmed(field_of(r, "hostname")), text = sent;
     const char *flaw = NULL;
+    char both[300];
+    if (!sent.data && field_of(r, "clusterMemberHostIp").len &&
+        field_of(r, "clusterMemberPort").len) { /* the older way */
+        struct divan_bytes ip = field_of(r, "clusterMemberHostIp"), p = field_of(r, "clusterMemberPort");
+        snprintf(both, sizeof both, "%.*s:%.*s", (int)(ip.len < 255 ? ip.len : 255), (const char *)ip.data,
+                 (int)(p.len < 8 ? p.len : 8), (const char *)p.data);
+        sent = text = divan_str(both);
+    }
     if (!text.len) return "Hostname is required.";
     snprintf(malformed, sizeof malformed, "Malformed URL %.*s; if using IPv6, enclose in square brackets",
              (int)(sent.len < 500 ? sent.len : 500), (const char *)sent.data);
@@ -493,6 +501,30 @@ void plan_add_node(struct plan *p)
     if (p->reply->status != 200) return;
     buf_clear(out);
     p->reply->follow = PLAN_ADD_NODE;
+}
+
+void plan_ask_to_join(struct plan *p)
+{
+    struct buf *out = &p->reply->body;
+    char host[256];
+    uint16_t port;
+    bool tls;
+    jw_open(out, NULL, '[');
+    if (p->doc->provisioned)
+        put_flaw(out, "Node is already provisioned. To join use controller/addNode api of the cluster");
+    else {
+        if (!plan_has(p, "user")) put_flaw(out, "user is missing");
+        if (!plan_has(p, "password")) put_flaw(out, "password is missing");
+        const char *flaw = plan_address(p->req, host, &port, &tls);
+        if (flaw) put_flaw(out, flaw);
+        check_services(p, out);
+    }
+    jw_close(out, ']');
+    p->reply->status = out->len > 2 ? 400 : 200;
+    p->reply->json = out->len > 2;
+    if (p->reply->status != 200) return;
+    buf_clear(out);
+    p->reply->follow = PLAN_ASK_TO_BE_ADDED;
 }
 
 /* From the manager itself: the node with uuid args[0] has joined by a request for the group args[1]. */

@@ -390,7 +390,7 @@ static void change(void *user)
     if (n->engine) {
         if (n->leaving) n->options.manager_host = NULL, n->options.manager = NULL;
         LOG_I(n->log, n->leaving ? "the node leaves its cluster" : "the node joins a cluster");
-        if (n->uplink) uplink_drain(n->uplink);
+        if (n->uplink) uplink_drain(n->uplink, n->joining && !n->leaving);
         forget(n);
         n->options.setup = NULL;
         n->options.data_dir = n->data_dir[0] ? n->data_dir : NULL;

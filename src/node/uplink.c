@@ -16,7 +16,8 @@ enum {
 struct question {
     struct link questions;
     uint64_t id, deadline_ns;
-    bool lost; /* the manager cannot answer it any more */
+    bool lost;         /* the manager cannot answer it any more */
+    bool asks_to_join; /* the answer is that the node begins anew elsewhere */
     manager_reply_fn *fn;
     void *arg;
 };
@@ -85,6 +86,7 @@ bool uplink_ask(struct uplink *u, const struct manager_request *request, manager
         return false;
     }
     *q = (struct question){.id = ++u->next_id, .deadline_ns = now + ANSWER_MS * NS_PER_MS, .fn = fn, .arg = arg};
+    q->asks_to_join = strcmp(request->op, "ask_to_join") == 0;
     list_append(&u->questions, &q->questions);
     link_put_ask(&text, q->id, request);
     q->lost = !u->up || text.failed || !channel_send(u->channel, buf_view(&text));
@@ -93,9 +95,13 @@ bool uplink_ask(struct uplink *u, const struct manager_request *request, manager
     return true;
 }
 
-void uplink_drain(struct uplink *u)
+void uplink_drain(struct uplink *u, bool joins)
 {
-    for (struct link *l; (l = list_first(&u->questions));) answer_away(container_of(l, struct question, questions));
+    for (struct link *l; (l = list_first(&u->questions));) {
+        struct question *q = container_of(l, struct question, questions);
+        if (joins && q->asks_to_join) answer(q, &(struct manager_reply){.status = 200});
+        else answer_away(q);
+    }
 }
 
 /* ---------------------------------------------------------------- messages */

@@ -34,8 +34,8 @@ void uplink_introduce(struct uplink *);
 bool uplink_ask(struct uplink *, const struct manager_request *, manager_reply_fn *fn, void *arg);
 /** Answers an order; nothing while the manager is away: it orders again when it is back. */
 void uplink_result(struct uplink *, const struct order_result *);
-/** Answers what is asked with 503, now: the link is about to end for good. */
-void uplink_drain(struct uplink *);
+/** Answers what is asked, now: the link is about to end for good. 503; but 200 to who asked to join, when the node does. */
+void uplink_drain(struct uplink *, bool joins);
 bool uplink_is_up(const struct uplink *);
 
 #endif

@@ -246,14 +246,6 @@ void post_join(struct exchange *x)
     else x_text(x, 200, o->self);
 }
 
-/* The other way round: this node asks to be added. */
-void post_do_join(struct exchange *x)
-{
-    if (x->doc->provisioned)
-        answer_sentence(x, 400, "Node is already provisioned. To join use controller/addNode api of the cluster");
-    else answer_sentence(x, 400, "A node of a local cluster is added at the cluster: use controller/addNode there.");
-}
-
 void post_hard_reset(struct exchange *x)
 {
     const struct rest_options *o = &x->rest->options;

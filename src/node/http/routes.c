@@ -51,7 +51,7 @@ const struct route management_routes[] = {
     {"POST", "/controller/reAddNode", POOLS_WRITE, NULL, "re_add"},
     {"POST", "/controller/reFailOver", POOLS_WRITE, NULL, "re_fail_over"},
     {"POST", "/controller/hardResetNode", SETUP, post_hard_reset, NULL},
-    {"POST", "/node/controller/doJoinCluster", SETUP, post_do_join, NULL},
+    {"POST", "/node/controller/doJoinCluster", SETUP, NULL, "ask_to_join"},
     {"POST", "/divan/join", SETUP, post_join, NULL},
     {"GET", "/logs/rebalanceReport", "cluster.tasks!read", get_rebalance_report, NULL},
     {"POST", "/controller/changePassword", "", change_password, NULL},

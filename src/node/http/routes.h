@@ -14,7 +14,7 @@ struct route {
 extern const struct route management_routes[], views_routes[];
 extern const size_t management_route_count, views_route_count;
 
-handler_fn post_hard_reset, post_do_join, post_join, get_rebalance_report;
+handler_fn post_hard_reset, post_join, get_rebalance_report;
 handler_fn get_pools, get_pool, get_pool_stream, get_node_services, get_node_services_stream, get_tasks,
     get_rebalance_progress, get_terse_cluster_info, get_server_groups, get_node_statuses, get_nodes_self, get_versions,
     get_root, get_ui, get_whoami, get_certificate, post_rename, post_cluster_init, post_node_init, get_node;
