@@ -52,7 +52,7 @@ struct dcp_world {
 #define must(call)                                                                                                     \
     do {                                                                                                               \
         struct divan_error err_ = {0};                                                                                 \
-        struct divan_error *err = &err_;                                                                               \
+        struct divan_error *must_err = &err_;                                                                          \
         if (call) fail_msg("%s: %s", #call, err_.message);                                                             \
     } while (0)
 
@@ -77,12 +77,12 @@ static inline void node_start(struct dcp_world *w, unsigned n)
     node->engine = engine_new(node->loop, NULL, NULL, &err);
     assert_non_null(node->engine);
     if (sasl_secret_derive(divan_str("secret"), 10, &user.secret, &err)) fail_msg("%s", err.message);
-    must(engine_set_user(node->engine, &user, err));
-    must(engine_bucket_create(node->engine, &spec, err));
-    must(engine_set_manifest(node->engine, "default", &(struct manifest_spec){2, &scope, 1}, err));
+    must(engine_set_user(node->engine, &user, must_err));
+    must(engine_bucket_create(node->engine, &spec, must_err));
+    must(engine_set_manifest(node->engine, "default", &(struct manifest_spec){2, &scope, 1}, must_err));
     assert_true(io_addr_parse(&addr, node->host, KV_PORT));
-    must(engine_listen_kv(node->engine, &addr, NULL, err));
-    must(replication_identify(node->engine, node->name, "@divan", "secret", err));
+    must(engine_listen_kv(node->engine, &addr, NULL, must_err));
+    must(replication_identify(node->engine, node->name, "@divan", "secret", must_err));
 }
 
 static inline void node_stop(struct dcp_world *w, unsigned n)
@@ -141,8 +141,8 @@ static inline void set_chain(struct dcp_world *w, const int *chain, unsigned len
                 .mode = mode, .chain_length = (uint8_t)length, .chain_filled = filled, .chain = names};
             sources[i] = source_of(w, (unsigned)chain[0], i);
         }
-        must(engine_set_roles(w->nodes[n].engine, "default", roles, VBUCKETS, err));
-        must(replication_set(w->nodes[n].engine, "default", sources, mode == VBUCKET_REPLICA ? VBUCKETS : 0, err));
+        must(engine_set_roles(w->nodes[n].engine, "default", roles, VBUCKETS, must_err));
+        must(replication_set(w->nodes[n].engine, "default", sources, mode == VBUCKET_REPLICA ? VBUCKETS : 0, must_err));
     }
 }
 

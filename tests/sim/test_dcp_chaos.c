@@ -69,8 +69,8 @@ static void tell(unsigned n)
                                          .chain = names[i]};
         if (member && chain[0] != (int)n) sources[count++] = source_of(&g.w, (unsigned)chain[0], i);
     }
-    must(engine_set_roles(g.w.nodes[n].engine, "default", roles, VBUCKETS, err));
-    must(replication_set(g.w.nodes[n].engine, "default", sources, count, err));
+    must(engine_set_roles(g.w.nodes[n].engine, "default", roles, VBUCKETS, must_err));
+    must(replication_set(g.w.nodes[n].engine, "default", sources, count, must_err));
 }
 
 static void tell_all(void)
@@ -239,8 +239,8 @@ static void set_both_chains(uint16_t id, const int *next)
                                       .chain = names,
                                       .next_chain = next_names,
                                       .next_length = COPIES};
-    must(engine_set_role(g.w.nodes[g.chain[id][0]].engine, "default", id, &role, err));
-    must(engine_set_role(g.w.nodes[next[0]].engine, "default", id, &role, err));
+    must(engine_set_role(g.w.nodes[g.chain[id][0]].engine, "default", id, &role, must_err));
+    must(engine_set_role(g.w.nodes[next[0]].engine, "default", id, &role, must_err));
 }
 
 /* Whether the new place holds: it said so, or both sides have the same and the old one has let go. */

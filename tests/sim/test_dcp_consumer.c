@@ -96,9 +96,9 @@ static int open_world(void **state)
     s.listener = io_listen(sim_host(w.sim, "10.0.0.8"), &addr, on_accept, NULL, &err);
     assert_non_null(s.listener);
     roles[0].mode = VBUCKET_REPLICA;
-    must(engine_set_roles(w.nodes[0].engine, "default", roles, VBUCKETS, err));
+    must(engine_set_roles(w.nodes[0].engine, "default", roles, VBUCKETS, must_err));
     const struct replication_source source = {0, "10.0.0.8", KV_PORT, "source"};
-    must(replication_set(w.nodes[0].engine, "default", &source, 1, err));
+    must(replication_set(w.nodes[0].engine, "default", &source, 1, must_err));
     run_until(&w, 5, s.requests == 1);
     return 0;
 }
@@ -300,7 +300,7 @@ static void a_refusing_source_is_asked_again(void **state)
     struct vbucket_figures f;
     answer_request(ST_NOT_MY_VBUCKET, 0);
     settle();
-    must(replication_read(w.nodes[0].engine, "default", 0, &f, err));
+    must(replication_read(w.nodes[0].engine, "default", 0, &f, must_err));
     assert_int_equal(f.state, REPLICATION_FAILED);
     assert_true(*f.problem);
     run_until(&w, 5, s.requests == 2);

@@ -197,15 +197,15 @@ static void both_chains_count_during_a_move(void **state)
     sim_run_for(w.sim, NS_PER_S);
     const char *now[] = {"n0", "n1", NULL}, *next[] = {"n2", "n0", NULL};
     const struct vbucket_role role = {.mode = VBUCKET_KEEP, 3, 2, .chain = now, .next_chain = next, .next_length = 3};
-    must(engine_set_role(w.nodes[0].engine, "default", 0, &role, err));
+    must(engine_set_role(w.nodes[0].engine, "default", 0, &role, must_err));
     assert_int_equal(vb(&w, 0, 0)->mode, VBUCKET_ACTIVE);
     uint32_t o = client_send(&c, 0, "d", "v", 1, 0);
     sim_run_for(w.sim, NS_PER_S);
     assert_false(c.told[o].there); /* the new one does not follow yet */
     const struct vbucket_role replica = {.mode = VBUCKET_REPLICA};
     const struct replication_source source = source_of(&w, 0, 0);
-    must(engine_set_role(w.nodes[2].engine, "default", 0, &replica, err));
-    must(replication_set(w.nodes[2].engine, "default", &source, 1, err));
+    must(engine_set_role(w.nodes[2].engine, "default", 0, &replica, must_err));
+    must(replication_set(w.nodes[2].engine, "default", &source, 1, must_err));
     answer_comes(&w, &c, o);
     assert_told(&c, o, ST_SUCCESS);
     client_close(&w, &c);
@@ -236,9 +236,9 @@ static void promote_the_best(struct dcp_world *w, unsigned lost)
         unsigned active = (unsigned)chain[swap], replica = (unsigned)chain[!swap];
         const char *names[] = {w->nodes[active].name, w->nodes[replica].name, NULL};
         struct vbucket_role role = {.mode = VBUCKET_ACTIVE, 3, 2, .chain = names};
-        must(engine_set_role(w->nodes[active].engine, "default", i, &role, err));
+        must(engine_set_role(w->nodes[active].engine, "default", i, &role, must_err));
         role.mode = VBUCKET_REPLICA;
-        must(engine_set_role(w->nodes[replica].engine, "default", i, &role, err));
+        must(engine_set_role(w->nodes[replica].engine, "default", i, &role, must_err));
     }
     for (int k = 0; k < 2; k++) {
         struct replication_source sources[VBUCKETS];
@@ -247,7 +247,7 @@ static void promote_the_best(struct dcp_world *w, unsigned lost)
             if (vb(w, (unsigned)chain[k], i)->mode == VBUCKET_REPLICA)
                 sources[count++] = source_of(w, (unsigned)chain[!k], i);
         }
-        must(replication_set(w->nodes[chain[k]].engine, "default", sources, count, err));
+        must(replication_set(w->nodes[chain[k]].engine, "default", sources, count, must_err));
     }
 }
 

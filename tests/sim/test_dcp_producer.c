@@ -168,7 +168,7 @@ static void put(const char *key, const char *value)
 static int open_world(void **state)
 {
     dcp_world_open(&w, 1, 11);
-    must(engine_own_all(w.nodes[0].engine, "default", err));
+    must(engine_own_all(w.nodes[0].engine, "default", must_err));
     return 0;
 }
 
@@ -293,7 +293,7 @@ static void durable_writes_are_told_to_who_knows_them(void **state)
     struct wire_client c;
     const char *names[] = {"n0", "tester"};
     struct vbucket_role role = {.mode = VBUCKET_KEEP, 2, 2, .chain = names};
-    must(engine_set_role(w.nodes[0].engine, "default", 0, &role, err));
+    must(engine_set_role(w.nodes[0].engine, "default", 0, &role, must_err));
     listen_as(&one, "c", 0), listen_as(&two, "d", 0);
     assert_int_equal(control(&one, "enable_sync_writes", "true"), ST_SUCCESS);
     assert_int_equal(control(&one, "consumer_name", "tester"), ST_SUCCESS);
@@ -322,15 +322,15 @@ static void streams_end_with_the_role(void **state)
 {
     listen_as(&one, "c", 0);
     request(&one, 2, from_zero, NULL);
-    must(engine_set_role(w.nodes[0].engine, "default", 2, &(struct vbucket_role){.mode = VBUCKET_DEAD}, err));
+    must(engine_set_role(w.nodes[0].engine, "default", 2, &(struct vbucket_role){.mode = VBUCKET_DEAD}, must_err));
     run_until(&w, 5, one.messages && !strcmp(one.text[one.messages - 1], "end 2"));
     assert_int_equal(request(&one, 2, from_zero, NULL), ST_NOT_MY_VBUCKET);
-    must(engine_set_role(w.nodes[0].engine, "default", 2, &(struct vbucket_role){.mode = VBUCKET_REPLICA}, err));
+    must(engine_set_role(w.nodes[0].engine, "default", 2, &(struct vbucket_role){.mode = VBUCKET_REPLICA}, must_err));
     struct dcp_stream_request r = from_zero;
     assert_int_equal(request(&one, 2, r, NULL), ST_SUCCESS); /* a replica streams, too */
     r.flags = DCP_STREAM_ACTIVE_ONLY;
     assert_int_equal(request(&one, 3, r, NULL), ST_SUCCESS);
-    must(engine_bucket_drop(w.nodes[0].engine, "default", err));
+    must(engine_bucket_drop(w.nodes[0].engine, "default", must_err));
     run_until(&w, 5, one.closed);
 }
 
@@ -360,7 +360,7 @@ static void dropped_collections_are_told_and_not_streamed(void **state)
     static const struct collection_spec left[] = {{"_default", 0, 0, false}, {"later", 9, 60, false}};
     static const struct scope_spec scopes[] = {{"_default", 0, left, 2}, {"s", 8, NULL, 0}};
     put_key(&w, 0, 0, 8, "gone", "v", false);
-    must(engine_set_manifest(w.nodes[0].engine, "default", &(struct manifest_spec){3, scopes, 2}, err));
+    must(engine_set_manifest(w.nodes[0].engine, "default", &(struct manifest_spec){3, scopes, 2}, must_err));
     listen_as(&one, "c", 0);
     request(&one, 0, from_zero, NULL);
     run_until(&w, 5, one.messages >= 4);
