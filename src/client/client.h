@@ -46,6 +46,7 @@ struct client {
 
     struct bucket *cluster_level; /* the bucket-less connection that learns the first map */
     struct list buckets;          /* with a name */
+    unsigned dialing;             /* nodes that are being connected to; bounded */
     struct list dirty;            /* connections with output that is not flushed */
     struct connection *latest;    /* the one that got the latest operation; NULL = none, or gone */
     struct list scanners;         /* open ones */

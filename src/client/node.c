@@ -15,6 +15,8 @@ enum {
     PAUSE_MAX_MS = 1000,
     PAUSE_DEFINITE_MS = 1000, /* when trying again can hardly help */
     PAUSE_DEFINITE_MAX_MS = 16000,
+    DIALS_MAX = 32, /* at the same time: what comes to hundreds of nodes at once is spread */
+    DIAL_LATER_MS = 10,
     DIAL_FLOOR_MS = 20,     /* an operation that waits cuts a pause short, but not below */
     MISSING_GRACE_MS = 500, /* a bucket that a node does not know may be on its way */
 };
@@ -61,8 +63,15 @@ struct node *node_new(struct bucket *bucket, const char *host, uint16_t port)
     return node;
 }
 
+static void end_dial(struct node *node)
+{
+    if (node->is_dialing) node->bucket->client->dialing--;
+    node->is_dialing = false;
+}
+
 static void stop_trying(struct node *node)
 {
+    end_dial(node);
     io_lookup_cancel(node->lookup);
     node->lookup = NULL;
     io_timer_stop(&node->timer);
@@ -212,6 +221,14 @@ static void begin(struct node *node)
     enum io_family family = o->ip_protocol == IP_FORCE_IPV4 ? IO_V4 : o->ip_protocol == IP_FORCE_IPV6 ? IO_V6 : IO_ANY;
     struct divan_error err;
     io_timer_stop(&node->timer);
+    if (c->dialing >= DIALS_MAX) {
+        uint64_t later = DIAL_LATER_MS * NS_PER_MS;
+        if (move(node, NODE_PAUSE))
+            io_timer_start(&node->timer, io_now_ns(c->loop) + later + rng_below(io_rng(c->loop), later));
+        return;
+    }
+    node->is_dialing = true;
+    c->dialing++;
     node->attempt_ns = io_now_ns(c->loop);
     if (io_addr_parse(&node->addrs[0], node->host, node->port)) { /* no need to ask anybody */
         node->addr_count = 1;
@@ -256,7 +273,7 @@ void node_wait(struct node *node, struct operation *op)
 {
     struct client *c = node->bucket->client;
     client_note_reason(c, op, RETRY_SOCKET_NOT_AVAILABLE);
-    if (node->state == NODE_PAUSE && strategy_is_impatient(c, op, RETRY_SOCKET_NOT_AVAILABLE)) {
+    if (node->state == NODE_PAUSE && node->last.code && strategy_is_impatient(c, op, RETRY_SOCKET_NOT_AVAILABLE)) {
         client_fail_with(c, op, &node->last);
         return;
     }
@@ -271,6 +288,7 @@ void node_ready(struct node *node, bool has_map)
     struct client *c = bucket->client;
     LOG_I(c->log, "%s is ready%s%s", node->name, bucket->name ? " for bucket " : "", bucket->name ? bucket->name : "");
     move(node, NODE_READY);
+    end_dial(node);
     node->failures = 0;
     node->is_definite = false;
     node->missing_since_ns = 0;

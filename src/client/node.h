@@ -34,6 +34,7 @@ struct node {
     uint64_t attempt_ns;       /* when the last attempt began */
     uint64_t missing_since_ns; /* since when the node says the bucket does not exist; 0 = it does not */
     struct divan_error last;   /* why the last attempt failed; code DIVAN_OK = it did not */
+    bool is_dialing;           /* counts among those that dial at the same time */
     bool is_definite;          /* trying again cannot help */
 };
 

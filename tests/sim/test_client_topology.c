@@ -376,6 +376,38 @@ static void learned_nodes_take_the_place_of_the_seed(void **state)
     strike(&t);
 }
 
+static void many_nodes_are_not_dialled_at_once(void **state)
+{
+    enum { MANY = 50, ALIVE = 49 };
+    struct stage t;
+    static char names[MANY][16];
+    const char *many[MANY];
+    int owners[MANY];
+    unsigned most = 0;
+    set(&t, 1, OWNERS(0));
+    for (int i = 0; i < MANY; i++) {
+        snprintf(names[i], sizeof names[i], "10.0.1.%d", i + 1);
+        many[i] = i == ALIVE ? hosts[1] : i ? names[i] : hosts[0];
+        owners[i] = i;
+        if (i && i != ALIVE) sim_host(t.sim, many[i]), sim_host_set(t.sim, many[i], SIM_GONE);
+    }
+    owners[0] = ALIVE; /* whatever else happens, this one has something to do */
+    t.rev++;
+    script_make_config(t.node[0]->config, sizeof t.node[0]->config, 1, t.rev, many, MANY, owners, 1, VBUCKETS);
+    push_brief(&t);
+    for (int i = 0; i < 300; i++) {
+        probe_run_for(&t.client, 10 * NS_PER_MS);
+        if (t.client.client->dialing > most) most = t.client.client->dialing;
+    }
+    assert_int_equal(revision(&t), t.rev);
+    assert_int_equal(most, 32);
+    begin(&t, KIND_GET, 0, 5000);
+    probe_wait(&t.client, 1);
+    probe_close(&t.client);
+    sim_free(t.sim);
+    for (size_t i = 0; i < NODES; i++) script_free(t.node[i]);
+}
+
 /* ---- a thousand changes */
 
 static size_t all_connections(const struct stage *t)
@@ -426,6 +458,7 @@ int main(void)
         cmocka_unit_test(a_vbucket_without_a_master_is_waited_for),
         cmocka_unit_test(a_refusal_leads_to_where_the_vbucket_goes),
         cmocka_unit_test(learned_nodes_take_the_place_of_the_seed),
+        cmocka_unit_test(many_nodes_are_not_dialled_at_once),
         cmocka_unit_test(a_thousand_changes_leave_nothing_behind),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
