@@ -92,11 +92,14 @@ void scan_put_create(struct buf *out, uint32_t opaque, uint16_t vbucket, const s
 struct reading {
     enum scan_verdict verdict;
     const char *problem;
+    bool has_large; /* a number is beyond 63 bits, so all of them were read as real ones */
 };
 
 static void stop(struct reading *r, enum scan_verdict verdict, const char *problem)
 {
-    if (r->verdict == SCAN_GOOD) *r = (struct reading){verdict, problem};
+    if (r->verdict != SCAN_GOOD) return;
+    r->verdict = verdict;
+    r->problem = problem;
 }
 
 static bool read_bool(struct reading *r, const json_t *object, const char *name)
@@ -110,6 +113,9 @@ static uint64_t read_number(struct reading *r, const json_t *object, const char 
 {
     const json_t *value = json_object_get(object, name);
     if (!value && !needed) return 0;
+    double real = r->has_large && json_is_real(value) ? json_real_value(value) : -1;
+    const double end = 18446744073709551616.0; /* 2^64, which the largest of 64 bits is rounded to */
+    if (real >= 0 && real <= end) return real < end ? (uint64_t)real : UINT64_MAX;
     if (!json_is_integer(value) || json_integer_value(value) < 0) {
         stop(r, SCAN_DISCONNECT, "a member of the scan is not a whole number");
         return 0;
@@ -129,8 +135,9 @@ static uint64_t read_digits(struct reading *r, const json_t *value, int base, ui
     return n;
 }
 
+/* A start that is empty comes from SDKs that scan from the first key on; an end that is empty has no sense. */
 static void read_bound(struct reading *r, const json_t *range, const char *name, const char *exclusive,
-                       const char *missing, struct scan_bound *out)
+                       const char *missing, bool is_end, struct scan_bound *out)
 {
     const json_t *plain = json_object_get(range, name), *excl = json_object_get(range, exclusive);
     const json_t *value = plain ? plain : excl;
@@ -142,7 +149,7 @@ static void read_bound(struct reading *r, const json_t *range, const char *name,
     }
     if ((plain && excl) || !json_is_string(value) ||
         !base64_decode_into(bytes_of(json_string_value(value), json_string_length(value)), key, sizeof key, &len) ||
-        !len)
+        (!len && is_end))
         stop(r, SCAN_DISCONNECT, "an end of the range is not base64, empty, or given twice");
     else if (len > KEY_MAX) stop(r, SCAN_INVALID, "invalid key size in range");
     else scan_bound_set(out, bytes_of(key, len), plain == NULL);
@@ -154,8 +161,8 @@ static void read_range(struct reading *r, const json_t *range, struct scan_creat
         stop(r, SCAN_DISCONNECT, "the range is not an object");
         return;
     }
-    read_bound(r, range, "start", "excl_start", "range did not include start or excl_start", &out->start);
-    read_bound(r, range, "end", "excl_end", "range did not include end or excl_end", &out->end);
+    read_bound(r, range, "start", "excl_start", "range did not include start or excl_start", false, &out->start);
+    read_bound(r, range, "end", "excl_end", "range did not include end or excl_end", true, &out->end);
 }
 
 static void read_sampling(struct reading *r, const json_t *sampling, struct scan_create *out)
@@ -201,9 +208,13 @@ static void read_members(struct reading *r, const json_t *root, struct scan_crea
 
 enum scan_verdict scan_read_create(const struct frame *f, struct scan_create *out, const char **problem)
 {
-    struct reading r = {SCAN_GOOD, NULL};
+    struct reading r = {.verdict = SCAN_GOOD};
     struct scan_create c;
     json_t *root = f->value.len ? json_loadb(f->value.data, f->value.len, JSON_DECODE_ANY, NULL) : NULL;
+    if (!root && f->value.len) { /* SDKs draw seeds of 64 bits */
+        root = json_loadb(f->value.data, f->value.len, JSON_DECODE_ANY | JSON_DECODE_INT_AS_REAL, NULL);
+        r.has_large = root != NULL;
+    }
     memset(&c, 0, sizeof c);
     if (f->datatype != DATATYPE_JSON) stop(&r, SCAN_INVALID, "Datatype must be JSON");
     else if (!root) stop(&r, SCAN_INVALID, "The value of a range scan must be JSON");

@@ -85,7 +85,11 @@ static void creations_are_refused_as_measured(void **state)
         {"{\"range\":5}", SCAN_DISCONNECT},
         {"{\"range\":{\"start\":\"!!!\",\"end\":\"YQ==\"}}", SCAN_DISCONNECT},
         {"{\"range\":{\"start\":5,\"end\":\"YQ==\"}}", SCAN_DISCONNECT},
-        {"{\"range\":{\"start\":\"\",\"end\":\"YQ==\"}}", SCAN_DISCONNECT},
+        {"{\"range\":{\"start\":\"\",\"end\":\"YQ==\"}}", SCAN_GOOD}, /* from the first key on */
+        {"{\"range\":{\"start\":\"YQ==\",\"end\":\"\"}}", SCAN_DISCONNECT},
+        {"{\"sampling\":{\"samples\":5,\"seed\":18446744073709551615}}", SCAN_GOOD},
+        {"{\"sampling\":{\"samples\":5,\"seed\":36893488147419103232}}", SCAN_DISCONNECT},
+        {"{\"sampling\":{\"samples\":5.5,\"seed\":1}}", SCAN_DISCONNECT},
         {"{\"range\":{\"start\":\"YQ==\",\"excl_start\":\"YQ==\",\"end\":\"YQ==\"}}", SCAN_DISCONNECT},
         {"{\"sampling\":{}}", SCAN_DISCONNECT},
         {"{\"sampling\":{\"samples\":\"x\"}}", SCAN_DISCONNECT},
