@@ -1,31 +1,9 @@
-// The official Node.js SDK against a cluster of one; DIVAN_CLUSTER is what `divan up --json` printed.
+// The official Node.js SDK against a cluster of one: whole documents, then everything of sdk_*.js.
 'use strict'
 const assert = require('node:assert/strict')
 const { randomUUID } = require('node:crypto')
 const couchbase = require('couchbase')
-
-const place = JSON.parse(process.env.DIVAN_CLUSTER)
-const tests = []
-const test = (name, run) => tests.push({ name, run })
-const newKey = () => 'node-' + randomUUID()
-const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
-
-async function expectError(kind, call) {
-  try {
-    await call()
-  } catch (error) {
-    assert(error instanceof kind, `expected ${kind.name}, got ${error.name}: ${error.message}`)
-    return error
-  }
-  assert.fail(`expected ${kind.name}, got no error`)
-}
-
-const connect = (options = {}) =>
-  couchbase.connect(place.connection_string, {
-    username: place.username,
-    password: place.password,
-    ...options,
-  })
+const { place, test, newKey, pause, expectError, connect, run } = require('./sdk')
 
 test('upsert and get', async ({ collection }) => {
   const key = newKey()
@@ -202,27 +180,7 @@ test('timeouts', async ({ collection }) => {
   assert([1, 2].includes((await collection.get(key)).content))
 })
 
-async function main() {
-  const cluster = await connect()
-  const bucket = cluster.bucket(place.bucket)
-  const context = { cluster, bucket, collection: bucket.defaultCollection() }
-  let failed = 0
-  for (const { name, run } of tests) {
-    try {
-      await run(context)
-      console.log('ok  ', name)
-    } catch (error) {
-      failed++
-      console.log('FAIL', name)
-      console.log(error)
-    }
-  }
-  await cluster.close()
-  console.log(`${tests.length - failed} passed, ${failed} failed`)
-  process.exitCode = failed ? 1 : 0
-}
-
-main().catch((error) => {
-  console.log(error)
-  process.exitCode = 1
-})
+require('./sdk_subdoc')
+require('./sdk_scan')
+require('./sdk_manage')
+run()

@@ -1,59 +1,22 @@
-"""The official Python SDK against a cluster of one; DIVAN_CLUSTER is what `divan up --json` printed."""
-import json
+"""The official Python SDK against a cluster of one: whole documents, then everything of sdk_*.py."""
 import os
 import signal
 import sys
 import time
-import traceback
 import uuid
 from datetime import timedelta
 
-from couchbase.auth import PasswordAuthenticator
-from couchbase.cluster import Cluster
 from couchbase.durability import DurabilityLevel, ServerDurability
 from couchbase.exceptions import (AmbiguousTimeoutException, AuthenticationException, BucketNotFoundException,
-                                  CasMismatchException, CouchbaseException, DocumentExistsException,
+                                  CasMismatchException, DocumentExistsException,
                                   DocumentNotFoundException, UnAmbiguousTimeoutException)
-from couchbase.options import (ClusterOptions, ClusterTimeoutOptions, DecrementOptions, GetOptions, IncrementOptions,
+from couchbase.options import (DecrementOptions, GetOptions, IncrementOptions,
                                InsertOptions, RemoveOptions, ReplaceOptions, SignedInt64, DeltaValue, UpsertOptions,
                                WaitUntilReadyOptions)
 from couchbase.diagnostics import ServiceType
 from couchbase.transcoder import RawBinaryTranscoder
 
-PLACE = json.loads(os.environ["DIVAN_CLUSTER"])
-TESTS = []
-
-
-def test(function):
-    TESTS.append(function)
-    return function
-
-
-def expect(kind, call):
-    try:
-        value = call()
-    except kind as error:
-        return error
-    except CouchbaseException as error:
-        raise AssertionError(f"expected {kind.__name__}, got {type(error).__name__}: {error}") from error
-    raise AssertionError(f"expected {kind.__name__}, got {value!r}")
-
-
-def connect(password=None, **timeouts):
-    return Cluster(PLACE["connection_string"], ClusterOptions(
-        PasswordAuthenticator(PLACE["username"], password or PLACE["password"]),
-        timeout_options=ClusterTimeoutOptions(**timeouts)))
-
-
-class Context:
-    def __init__(self):
-        self.cluster = connect()
-        self.bucket = self.cluster.bucket(PLACE["bucket"])
-        self.collection = self.bucket.default_collection()
-
-    @staticmethod
-    def key():
-        return "py-" + uuid.uuid4().hex
+from sdk import PLACE, connect, expect, run, test
 
 
 @test
@@ -239,19 +202,8 @@ def timeouts(c):
     assert c.collection.get(key).content_as[int] in (1, 2)
 
 
-def main():
-    context, failed = Context(), 0
-    for function in TESTS:
-        try:
-            function(context)
-            print("ok  ", function.__name__, flush=True)
-        except Exception:  # every kind of failure is one
-            failed += 1
-            print("FAIL", function.__name__, flush=True)
-            traceback.print_exc()
-    context.cluster.close()
-    print(f"{len(TESTS) - failed} passed, {failed} failed")
-    return 1 if failed else 0
+import sdk_subdoc  # noqa: E402,F401 each adds its tests behind those above
+import sdk_scan  # noqa: E402,F401
+import sdk_manage  # noqa: E402,F401 last: the SDK goes on asking for buckets that it dropped
 
-
-sys.exit(main())
+sys.exit(run())
