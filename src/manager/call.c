@@ -136,7 +136,7 @@ static void put_request(const struct call_request *r, struct buf *out)
     http_put_body(out, r->form);
 }
 
-struct call *call_start(struct io_loop *loop, const struct call_request *r, call_done_fn *fn, void *user)
+struct call *call_open(struct io_loop *loop, const struct call_request *r, call_done_fn *fn, void *user)
 {
     struct call *c = mem_zalloc(sizeof *c);
     struct divan_error err = {0};

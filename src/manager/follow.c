@@ -174,7 +174,7 @@ static void call_node(struct asker *a, const struct manager_request *request, st
     r->password = field_of(request, "password");
     r->may_fall_back = r->tls && !is_https(request);
     io_timer_init(&a->timer, mg->loop, give_up, a);
-    if (!flaw) a->call = call_start(mg->loop, r, fn, a);
+    if (!flaw) a->call = call_open(mg->loop, r, fn, a);
     if (flaw) answer_sentence(a, 400, flaw);
     else if (!a->call || !io_timer_start(&a->timer, io_now_ns(mg->loop) + JOIN_MS * NS_PER_MS))
         answer_sentence(a, 500, "Unexpected server error, request logged.");

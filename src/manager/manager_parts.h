@@ -113,7 +113,7 @@ struct call_request {
 /** What it answered; status 0 = nothing, `why` is a sentence. Runs once, later. */
 typedef void call_done_fn(void *user, unsigned status, struct divan_bytes body, const char *why);
 /** NULL: out of memory. What is given is copied. */
-struct call *call_start(struct io_loop *, const struct call_request *, call_done_fn *, void *user);
+struct call *call_open(struct io_loop *, const struct call_request *, call_done_fn *, void *user);
 void call_cancel(struct call *); /**< fn does not run; NULL is fine */
 /** Appends "name=value", escaped, to a form. */
 void call_put_pair(struct buf *form, const char *name, struct divan_bytes value);
