@@ -175,7 +175,7 @@ bool collection_is_missing(const struct collection *collection, enum divan_code 
     if (!collection->missing || collection->state == COLLECTION_KNOWN) return false;
     bool scope = collection->missing == ST_UNKNOWN_SCOPE;
     *code = scope ? DIVAN_ERR_SCOPE_NOT_FOUND : DIVAN_ERR_COLLECTION_NOT_FOUND;
-    snprintf(words, cap, "bucket %.80s has no %s \"%.120s\": create it or check the name", collection->bucket->name,
+    snprintf(words, cap, "bucket %.80s has no %s \"%.60s\": create it or check the name", collection->bucket->name,
              scope ? "scope" : "collection", scope ? collection->scope : collection->name);
     return true;
 }
