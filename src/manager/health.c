@@ -34,7 +34,7 @@ uint64_t health_silent_since(struct manager *mg, const char *uuid, uint64_t now_
     if (!p) return 0;
     if (!p->heard_ns)
         return now_ns - mg->started_ns < FIRST_CHANCE_MS * NS_PER_MS ? 0 : mg->started_ns ? mg->started_ns : 1;
-    bool linked = member_find(mg, uuid) != NULL;
+    bool linked = members_linked(mg, uuid);
     return linked && now_ns - p->heard_ns < SILENT_MS * NS_PER_MS ? 0 : p->heard_ns;
 }
 
@@ -52,7 +52,7 @@ static void forgive(struct manager *mg, uint64_t now_ns)
     list_each(&mg->pulses, it)
     {
         struct pulse *p = container_of(it, struct pulse, pulses);
-        if (p->heard_ns && member_find(mg, p->uuid)) p->heard_ns = now_ns;
+        if (p->heard_ns && members_linked(mg, p->uuid)) p->heard_ns = now_ns;
     }
 }
 

@@ -22,7 +22,7 @@ struct member {
     uint64_t heard_ns;
     struct buf hello; /* a new process of a known node: it waits until others are active in its place */
     uint64_t waits_since_ns;
-    bool demoting;
+    bool demoting, may_come;
 };
 
 /* When a node of the document was heard of last, link or not. */
@@ -77,6 +77,9 @@ void member_free(struct member *);
 void members_publish(void *user);
 bool members_send(struct manager *, const char *uuid, struct buf *text);
 bool members_ready(const struct manager *, const char *uuid, int64_t rev);
+/** Whether there is a link, be it that the node still waits to be welcome. */
+bool members_linked(const struct manager *, const char *uuid);
+/** The newest link of a node that is welcome; NULL = none. */
 struct member *member_find(const struct manager *, const char *uuid);
 /** Nodes that wait to be welcome: their turn may have come. */
 void members_retry(struct manager *);

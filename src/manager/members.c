@@ -62,6 +62,13 @@ struct member *member_find(const struct manager *mg, const char *uuid)
     return found;
 }
 
+bool members_linked(const struct manager *mg, const char *uuid)
+{
+    for (const struct link *l = mg->members.head.next; l != &mg->members.head; l = l->next)
+        if (strcmp(container_of((struct link *)(uintptr_t)l, struct member, links)->uuid, uuid) == 0) return true;
+    return false;
+}
+
 bool members_send(struct manager *mg, const char *uuid, struct buf *text)
 {
     struct member *m = member_find(mg, uuid);
@@ -89,13 +96,8 @@ static enum company company_in(const struct manager *mg, const struct doc_vbmap 
     }
     for (size_t s = 0; s < m->server_count && s < VBPLAN_NODES_MAX; s++) {
         if (!other[s]) continue;
-        bool here = false;
-        for (const struct link *l = mg->members.head.next; l != &mg->members.head; l = l->next) {
-            const struct member *x = container_of((struct link *)(uintptr_t)l, struct member, links);
-            here = here || (x->hello.len && strcmp(x->uuid, m->servers[s]) == 0);
-        }
         if (members_ready(mg, m->servers[s], 0)) ready = true;
-        else if (here) waits = true;
+        else if (members_linked(mg, m->servers[s]) && !member_find(mg, m->servers[s])) waits = true;
         else missing = true;
     }
     return ready ? COMPANY_READY : missing ? COMPANY_MISSING : waits ? COMPANY_WAITS : COMPANY_NONE;
@@ -152,20 +154,30 @@ static bool has_to_wait(struct member *m, const struct doc_node *said)
     return true;
 }
 
+static bool may_come(struct member *m)
+{
+    struct doc *scratch = doc_new();
+    struct doc_node said = {0};
+    bool waits = scratch && !doc_node_from_json(buf_view(&m->hello), scratch, &said, NULL) && has_to_wait(m, &said);
+    doc_release(scratch);
+    return scratch && !waits;
+}
+
+/* First who may come, then their coming: one that has come is ready for the others, who would wait for it then. */
 void members_retry(struct manager *mg)
 {
     list_each(&mg->members, it)
     {
         struct member *m = container_of(it, struct member, links);
-        struct doc *scratch = m->hello.len ? doc_new() : NULL;
-        struct doc_node said = {0};
-        if (!scratch) continue;
-        bool waits = !doc_node_from_json(buf_view(&m->hello), scratch, &said, NULL) && has_to_wait(m, &said);
-        doc_release(scratch);
-        if (waits) continue;
+        m->may_come = m->hello.len && may_come(m);
+    }
+    list_each(&mg->members, it)
+    {
+        struct member *m = container_of(it, struct member, links);
         struct buf hello = m->hello;
+        if (!m->may_come) continue;
         m->hello = (struct buf){0};
-        m->demoting = false;
+        m->demoting = m->may_come = false;
         welcome(m, buf_view(&hello));
         buf_fini(&hello);
     }
