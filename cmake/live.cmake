@@ -19,6 +19,7 @@ if(DIVAN_PYTHON)
   live_test(live.node COMMAND ${DIVAN_PYTHON} ${LIVE}/test_node.py ${CMAKE_BINARY_DIR} TIMEOUT 120 LABELS live)
   live_test(live.cluster_rest COMMAND ${DIVAN_PYTHON} ${LIVE}/cluster_rest.py ${CMAKE_BINARY_DIR} TIMEOUT 300 LABELS live)
   live_test(live.cluster_story COMMAND ${DIVAN_PYTHON} ${LIVE}/cluster_story.py ${CMAKE_BINARY_DIR} TIMEOUT 200 LABELS live)
+  live_test(live.examples COMMAND ${DIVAN_PYTHON} ${LIVE}/test_examples.py ${CMAKE_BINARY_DIR} TIMEOUT 60 LABELS live)
   live_test(live.rest COMMAND ${DIVAN_PYTHON} ${LIVE}/rest.py ${CMAKE_BINARY_DIR} TIMEOUT 300 LABELS live)
 endif()
 
