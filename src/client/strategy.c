@@ -18,13 +18,11 @@ static enum divan_code unknown_error(enum divan_retry retry, struct divan_error 
                    (int)retry);
 }
 
-enum divan_code strategy_set(const struct client *c, struct operation *op, enum divan_retry retry,
-                             struct divan_error *err)
+enum divan_code strategy_set_custom(const struct client *c, struct operation *op, enum divan_retry retry,
+                                    struct divan_error *err)
 {
-    if (!retry) retry = c->retry;
     if (!is_known(c, retry)) return unknown_error(retry, err);
-    op->fail_fast = retry == DIVAN_RETRY_FAIL_FAST;
-    op->strategy = (unsigned)retry < DIVAN_RETRY_CUSTOM ? 0 : (uint8_t)(retry - DIVAN_RETRY_CUSTOM + 1);
+    op->strategy = (uint8_t)((unsigned)retry - DIVAN_RETRY_CUSTOM + 1);
     return DIVAN_OK;
 }
 

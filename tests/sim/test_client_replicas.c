@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "client/bucket.h"
+#include "client/ping.h"
 #include "client/race.h"
 #include "client/retry.h"
 
@@ -254,6 +255,55 @@ static void closing_cancels_the_race(void **state)
     strike(&t);
 }
 
+static void on_pinged(void *user) {}
+
+/* As far as memory goes: a race, and a ping beside it. */
+static void race_and_ping(struct stage *t, struct ping **ping)
+{
+    struct client *c = t->client.client;
+    struct divan_error err;
+    struct race *race = race_new(c, "get_any_replica", false, NULL);
+    bool ok = race != NULL;
+    for (int i = 0; i < DIVAN_COPIES_MAX && ok; i++) {
+        struct operation *op = client_take(c);
+        ok = op != NULL;
+        if (!ok) break;
+        op->kind = KIND_GET;
+        op->collection = probe_collection(&t->client, "b", NULL, NULL);
+        op->key_len = 1;
+        op->key[0] = 'k';
+        op->timeout_ms = 500;
+        op->how = DONE_NOWHERE;
+        race_enter(race, op, DIVAN_READ_ALL);
+    }
+    if (!ok) race_abandon(race);
+    else race_start(race, &err);
+    *ping = ping_start(c, 0, 300, on_pinged, t);
+    probe_run_for(&t->client, 1000 * NS_PER_MS);
+    mem_fail_at(0);
+    assert_true(!*ping || ping_is_done(*ping));
+}
+
+static void every_allocation_may_fail(void **state)
+{
+    int64_t before = mem_live();
+    for (int n = 1; n <= 60; n++) {
+        struct stage t;
+        struct ping *ping = NULL;
+        struct buf report = {.limit = 65536};
+        set(&t, "[0,1,2]", 2, "");
+        store_at(t.node[0], "v");
+        mem_fail_at(n);
+        race_and_ping(&t, &ping);
+        if (ping) ping_json(ping, NULL, &report);
+        ping_free(ping);
+        buf_fini(&report);
+        assert_int_equal(t.client.client->in_flight, 0);
+        strike(&t);
+        assert_int_equal(mem_live(), before);
+    }
+}
+
 static void nothing_is_left_behind(void **state)
 {
     size_t before = mem_live();
@@ -276,6 +326,7 @@ int main(void)
         cmocka_unit_test(the_preferred_group_is_kept_to),
         cmocka_unit_test(a_replica_that_moved_is_followed),
         cmocka_unit_test(closing_cancels_the_race),
+        cmocka_unit_test(every_allocation_may_fail),
         cmocka_unit_test(nothing_is_left_behind),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
