@@ -16,7 +16,7 @@ struct up_args {
     const char *dir, *user, *password, *port_base;
     struct opt_list buckets;
     struct opt_number nodes, vbuckets;
-    bool detach, json, memory;
+    bool detach, json, memory, data;
 };
 
 #define UP(...) OPT(struct up_args, __VA_ARGS__)
@@ -31,7 +31,11 @@ static const struct opt_row rows[] = {
        "put node i on 127.0.0.1 at P + 100*i: +0 management, +2 views, +3 query, +7 key-value over TLS, +10 key-value, "
        "+50, "
        "+52, +53 HTTP over TLS; auto finds free ports; without it, node i is on 127.0.0.(1+i) with the standard ports"),
-    UP(memory, "memory", 0, OPT_FLAG, NULL, "documents live in memory only (so it is)"),
+    UP(memory, "memory", 0, OPT_FLAG, NULL, "keep nothing: documents live in memory only (default)"),
+    UP(data, "data", 0, OPT_FLAG, NULL,
+       "keep the cluster and its documents in the state folder, and go on with what is there; buckets and credentials "
+       "are "
+       "those of the first start"),
     UP(dir, "dir", 0, OPT_TEXT, "FOLDER",
        "state folder: one cluster runs on one folder (default $XDG_STATE_HOME/divan/default or "
        "~/.local/state/divan/default)",
@@ -72,7 +76,9 @@ static enum divan_code take_options(const struct up_args *a, const char *dir, st
         .user = a->user,
         .password = a->password,
         .vbuckets = (uint16_t)a->vbuckets.value,
+        .data = a->data,
     };
+    if (a->data && a->memory) return err_set(err, DIVAN_ERR_USAGE, "--data and --memory exclude each other");
     return take_port_base(a->port_base, out, err);
 }
 

@@ -97,6 +97,18 @@ class Up(unittest.TestCase):
         self.assertEqual(self.divan("down", "--all")[0], 0)
         self.assertTrue(wait(lambda: gone(place["pid"]) and gone(other["pid"])))
 
+    def test_data_is_kept(self):
+        for value in (b"1", b"2"):
+            self.up("--data", "-n", "2", "--vbuckets", "16")
+            if value == b"2":
+                self.assertEqual(self.divan("get", "kept")[1], "1")
+            self.assertEqual(self.divan("upsert", "kept", value.decode())[0], 0)
+            self.assertEqual(self.divan("down")[0], 0)
+        status, _, err = self.divan("up", "--detach", "--port-base", "auto", "--data", "-n", "3")
+        self.assertNotEqual(status, 0)
+        self.assertIn("keeps a cluster of 2 nodes", err)
+        self.assertEqual(self.divan("up", "--data", "--memory")[0], 2)
+
     def test_a_killed_cluster_leaves_nothing_in_the_way(self):
         place = self.up()
         os.kill(place["pid"], signal.SIGKILL)

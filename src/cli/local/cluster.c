@@ -1,6 +1,8 @@
 #include "cli/local/cluster.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -23,10 +25,35 @@ struct local {
 
 /* ---- starting */
 
+/* A folder of the state folder, made when it is missing; yours. */
+static char *data_folder(const struct local_options *o, const char *name, struct divan_error *err)
+{
+    char *path = state_file(o->dir, name);
+    if (!path) return err_oom(err), NULL;
+    if (mkdir(path, 0700) == 0 || errno == EEXIST) return path;
+    err_sys(err, DIVAN_ERR_STATE_DIR, errno, "cannot make the folder %s", path);
+    mem_free(path);
+    return NULL;
+}
+
+/* What was kept is of a cluster with so many nodes: each has a part of the documents. */
+static bool fits(const struct manager *m, const struct local_options *o, struct divan_error *err)
+{
+    size_t known = manager_doc(m)->node_count;
+    if (!o->data || !known || known == o->nodes) return true;
+    err_set(err, DIVAN_ERR_INVALID_ARGUMENT,
+            "the folder %s keeps a cluster of %zu node%s: start it with -n %zu, or use another --dir", o->dir, known,
+            known == 1 ? "" : "s", known);
+    return false;
+}
+
 static struct manager *start_manager(struct io_loop *loop, const struct local_options *o, struct divan_error *err)
 {
     /* nodes that live in memory start empty, so the decisions about them are not kept either */
-    const struct manager_options options = {.vbuckets = o->vbuckets, .listen_host = "127.0.0.1", .log = o->log};
+    char *dir = o->data ? data_folder(o, "data", err) : NULL;
+    if (o->data && !dir) return NULL;
+    const struct manager_options options = {
+        .dir = dir, .vbuckets = o->vbuckets, .listen_host = "127.0.0.1", .log = o->log};
     const struct manager_setup setup = {
         .user = o->user,
         .password = o->password,
@@ -36,7 +63,8 @@ static struct manager *start_manager(struct io_loop *loop, const struct local_op
         .nodes = o->nodes,
     };
     struct manager *m = manager_new(loop, &options, err);
-    if (m && manager_provision(m, &setup, err)) {
+    mem_free(dir);
+    if (m && (!fits(m, o, err) || manager_provision(m, &setup, err))) {
         manager_free(m);
         m = NULL;
     }
@@ -53,21 +81,26 @@ static char *log_path(const struct local *l, unsigned node)
 static enum divan_code start_node(struct local *l, unsigned i, struct divan_error *err)
 {
     struct place place = place_of(i, l->base);
-    char vbuckets[8], base[8], manager[64], token[256];
+    char vbuckets[8], base[8], manager[64], token[256], name[32];
+    snprintf(name, sizeof name, "data/node-%u", i + 1);
+    char *data = l->options->data ? data_folder(l->options, name, err) : NULL;
+    if (l->options->data && !data) return err->code;
     snprintf(vbuckets, sizeof vbuckets, "%u", l->options->vbuckets);
     snprintf(base, sizeof base, "%u", place.base);
     io_addr_text(manager_address(l->manager), manager, sizeof manager);
     snprintf(token, sizeof token, "DIVAN_MANAGER_TOKEN=%s", manager_token(l->manager));
-    const char *argv[] = {"divand",    "--memory",   "--host",
-                          place.host,  "--vbuckets", vbuckets,
-                          "--manager", manager,      place.base ? "--port-base" : NULL,
-                          base,        NULL};
+    const char *argv[16] = {"divand", "--host", place.host, "--vbuckets", vbuckets, "--manager", manager};
+    size_t n = 7;
+    argv[n++] = data ? "--data" : "--memory";
+    if (data) argv[n++] = data;
+    if (place.base) argv[n++] = "--port-base", argv[n++] = base;
     char *log = log_path(l, i);
     const struct child_options child = {.program = l->program, .argv = argv, .variable = token, .log = log};
     int64_t pid = log ? child_start(&child, err) : -1;
     enum divan_code rc = !log ? err_oom(err) : pid < 0 ? err->code : DIVAN_OK;
     if (!rc) l->pids[i] = pid;
     mem_free(log);
+    mem_free(data);
     return rc;
 }
 

@@ -13,6 +13,7 @@ struct local_options {
     size_t bucket_count;
     const char *user, *password;
     uint16_t vbuckets;
+    bool data;          /* keep the set-up and the documents in the state folder, and go on from there */
     bool find_ports;    /* choose a port base */
     uint16_t port_base; /* 0 = every node its own address */
     const struct log *log;
