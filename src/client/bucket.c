@@ -241,14 +241,20 @@ static void give_up(struct bucket *bucket, const struct node *telling, size_t no
     fail_waiting(bucket);
 }
 
+void bucket_try_seeds(struct bucket *bucket)
+{
+    add_seeds(bucket);
+    dial_next(bucket);
+}
+
 /* Everything known is lost: the seeds may know better, though not every moment. */
 static void ask_seeds(struct bucket *bucket)
 {
     uint64_t now = io_now_ns(bucket->client->loop);
     if (bucket->seeded_ns && now - bucket->seeded_ns < SEEDS_FLOOR_MS * NS_PER_MS) return;
     bucket->seeded_ns = now;
-    add_seeds(bucket);
-    dial_next(bucket);
+    client_refresh_seeds(bucket->client);
+    bucket_try_seeds(bucket);
 }
 
 /* The cluster level needs one connection only, a bucket none beside those of its map. */

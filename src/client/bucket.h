@@ -40,6 +40,8 @@ static inline bool bucket_has_map(const struct bucket *bucket)
 }
 /** The operation waits for a newer map. */
 void bucket_wait(struct bucket *bucket, struct operation *op, unsigned reason);
+/** Tries the seeds beside the nodes it knows. */
+void bucket_try_seeds(struct bucket *bucket);
 /** A ready connection, another one each time; NULL = none. */
 struct connection *bucket_any_connection(struct bucket *bucket);
 

@@ -14,6 +14,7 @@
 #include "client/services/http.h"
 #include "client/watch.h"
 
+enum { SRV_FLOOR_MS = 10000 };
 enum timer_tag { TAG_DEADLINE, TAG_RETRY };
 
 struct endpoint {
@@ -185,23 +186,53 @@ void client_opening_step(struct client *c)
     else end_opening(c, NULL); /* without a global map (old servers) the first bucket brings one */
 }
 
-static void on_srv(void *user, const struct io_srv *srv, size_t count, const struct divan_error *err)
+/* The records take the place of the seeds. */
+static bool take_seeds(struct client *c, const struct io_srv *srv, size_t count)
 {
-    struct client *c = user;
-    c->srv_lookup = NULL;
     struct seed *seeds = count ? mem_zalloc(count * sizeof *seeds) : NULL;
     size_t made = 0;
     for (; seeds && made < count; made++) {
         seeds[made] = (struct seed){mem_strdup(srv[made].target), srv[made].port};
         if (!seeds[made].host) break;
     }
-    if (made) { /* the records take the place of the host */
-        for (size_t i = 0; i < c->config.seed_count; i++) mem_free(c->config.seeds[i].host);
-        mem_free(c->config.seeds);
-        c->config.seeds = seeds;
-        c->config.seed_count = made;
-    } else mem_free(seeds);
+    if (!made) {
+        mem_free(seeds);
+        return false;
+    }
+    for (size_t i = 0; i < c->config.seed_count; i++) mem_free(c->config.seeds[i].host);
+    mem_free(c->config.seeds);
+    c->config.seeds = seeds;
+    c->config.seed_count = made;
+    return true;
+}
+
+static void on_srv(void *user, const struct io_srv *srv, size_t count, const struct divan_error *err)
+{
+    struct client *c = user;
+    c->srv_lookup = NULL;
+    take_seeds(c, srv, count);
     bucket_open(c->cluster_level);
+}
+
+static void on_srv_again(void *user, const struct io_srv *srv, size_t count, const struct divan_error *err)
+{
+    struct client *c = user;
+    c->srv_lookup = NULL;
+    if (!take_seeds(c, srv, count)) return;
+    list_each(&c->buckets, it)
+    {
+        struct bucket *bucket = container_of(it, struct bucket, link);
+        if (bucket->is_wanted && !bucket_any_connection(bucket)) bucket_try_seeds(bucket);
+    }
+}
+
+void client_refresh_seeds(struct client *c)
+{
+    uint64_t now = io_now_ns(c->loop);
+    if (!c->config.srv_name || c->srv_lookup || c->state != CLIENT_OPEN) return;
+    if (c->srv_asked_ns && now - c->srv_asked_ns < SRV_FLOOR_MS * NS_PER_MS) return;
+    c->srv_asked_ns = now;
+    c->srv_lookup = io_lookup_srv_start(c->loop, c->config.srv_name, on_srv_again, c, NULL);
 }
 
 void client_open(struct client *c, client_opened_fn *fn, void *user)

@@ -66,6 +66,7 @@ struct client {
     struct io_timer open_timer;
     struct bucket *open_bucket; /* of the connection string, NULL = none */
     struct io_lookup *srv_lookup;
+    uint64_t srv_asked_ns; /* when the records were last asked for again; 0 = not yet */
 
     struct http *http; /* of the services; NULL = not needed yet */
 
@@ -128,6 +129,8 @@ void client_fail_with(struct client *c, struct operation *op, const struct divan
 const char *client_intern(struct client *c, const char *text); /**< lives as long as the client; never NULL ("?") */
 /** The newest map of all, bucket or global; NULL = none. Borrowed. */
 const struct map *client_best_map(const struct client *c);
+/** Every node of a bucket is lost: the SRV records, if the connection string has any, may name others by now. */
+void client_refresh_seeds(struct client *c);
 /** A definite failure or a success of bucket-opening: the opening of the client may be decided. */
 void client_opening_step(struct client *c);
 

@@ -376,6 +376,35 @@ static void learned_nodes_take_the_place_of_the_seed(void **state)
     strike(&t);
 }
 
+static void a_cluster_that_moved_is_found_by_its_records(void **state)
+{
+    static const char records[] = "_couchbase._tcp.db.example";
+    struct stage t;
+    memset(&t, 0, sizeof t);
+    t.sim = sim_new(77);
+    t.rev = 9;
+    for (size_t i = 0; i < NODES; i++) t.node[i] = script_new(t.sim, hosts[i]);
+    give_map(&t, 1, OWNERS(0));
+    sim_name_add_srv(t.sim, records, "n1.example", SCRIPT_PORT, 0, 0);
+    sim_name_add(t.sim, "n1.example", hosts[0]);
+    assert_int_equal(probe_open_wait(&t.client, t.sim, "couchbase://db.example/b", NULL), DIVAN_OK);
+    probe_run_for(&t.client, 100 * NS_PER_MS);
+
+    sim_host_set(t.sim, hosts[0], SIM_CRASHED);
+    t.rev++;
+    script_make_config(t.node[1]->config, sizeof t.node[1]->config, 1, t.rev, hosts + 1, 1, (const int[]){0}, 1,
+                       VBUCKETS);
+    sim_name_clear(t.sim, records);
+    sim_name_add_srv(t.sim, records, "n2.example", SCRIPT_PORT, 0, 0);
+    sim_name_add(t.sim, "n2.example", hosts[1]);
+    probe_run_for(&t.client, 5 * NS_PER_MS);
+    begin(&t, KIND_UPSERT, 0, 5000);
+    probe_wait(&t.client, 1);
+    assert_int_equal(probe_code(t.client.results[0]), DIVAN_OK);
+    assert_string_equal(t.client.results[0]->endpoint, "10.0.0.2:11210");
+    strike(&t);
+}
+
 static void many_nodes_are_not_dialled_at_once(void **state)
 {
     enum { MANY = 50, ALIVE = 49 };
@@ -458,6 +487,7 @@ int main(void)
         cmocka_unit_test(a_vbucket_without_a_master_is_waited_for),
         cmocka_unit_test(a_refusal_leads_to_where_the_vbucket_goes),
         cmocka_unit_test(learned_nodes_take_the_place_of_the_seed),
+        cmocka_unit_test(a_cluster_that_moved_is_found_by_its_records),
         cmocka_unit_test(many_nodes_are_not_dialled_at_once),
         cmocka_unit_test(a_thousand_changes_leave_nothing_behind),
     };
