@@ -167,9 +167,11 @@ enum divan_replicate_to {
 struct divan_get_options {
     uint32_t timeout_ms;
     enum divan_retry retry;
-    bool with_expiry; /**< divan_result_expiry() tells when the document expires */
+    /** divan_result_expiry() tells when the document expires. This and a projection read as divan_lookup_in() does: the flags
+     * of the document are not told, and a locked one is waited for. */
+    bool with_expiry;
     /** Only these parts of it, "name", "address.city", "tags[0]": the value is a JSON object that has nothing else, paths that
-     * the document does not have are left out. The flags of the document are not told then. */
+     * the document does not have are left out. */
     const char *const *project;
     size_t project_count;
 };

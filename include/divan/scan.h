@@ -26,7 +26,7 @@ struct divan_scan {
     bool exclude_from, exclude_to;
     struct divan_bytes prefix; /**< all keys that begin with it */
     uint64_t sample;           /**< about so many random documents, never more; 0 = no sampling */
-    uint64_t sample_seed;      /**< the same seed gives the same sample of unchanged data; 0 = any */
+    uint64_t sample_seed;      /**< for the server's choice within each vBucket; 0 = any */
 };
 
 struct divan_scan_options {

@@ -74,7 +74,8 @@ struct divan_lookup_options {
     bool access_deleted; /**< look into the extended attributes of a deleted document too */
 };
 
-/** Asks. DIVAN_OK when the document was found, whatever the paths: each has its own code, see divan_result_spec().
+/** Asks. DIVAN_OK when the document was found, whatever the paths: each has its own code, see divan_result_spec(). Servers
+ * refuse this while the document is locked, though divan_get() works: it is waited for (fail-fast: DOCUMENT_LOCKED).
  * Errors: DOCUMENT_NOT_FOUND, SPEC_COUNT (0 or more than 16), PATH_TOO_LONG, SPEC_INVALID. */
 DIVAN_API enum divan_code divan_lookup_in(divan_collection *, struct divan_bytes key, const struct divan_lookup *specs,
                                           size_t count, const struct divan_lookup_options *, divan_result **out,

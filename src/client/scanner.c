@@ -36,6 +36,7 @@ struct scanner *scanner_new(struct client *c, const struct scanner_plan *plan, s
     s->concurrency = plan->concurrency;
     s->buffered_max = plan->buffered_max;
     s->samples_left = plan->samples;
+    if (!s->wanted.seed) s->wanted.seed = (uint32_t)rng_u64(io_rng(c->loop));
     s->notify = notify;
     s->user = user;
     list_init(&s->ready);
@@ -185,8 +186,11 @@ static void on_answer(struct client *c, struct operation *op);
 static void pause_stream(struct scan_stream *stream)
 {
     struct io_loop *loop = stream->scanner->client->loop;
+    struct divan_error err;
     stream->state = STREAM_PAUSE;
-    io_timer_start(&stream->timer, io_now_ns(loop) + retry_backoff_ns(stream->troubles++));
+    if (io_timer_start(&stream->timer, io_now_ns(loop) + retry_backoff_ns(stream->troubles++))) return;
+    err_oom(&err);
+    fail(stream->scanner, &err);
 }
 
 static void request(struct scan_stream *stream, enum op_kind kind, enum stream_state state)

@@ -225,6 +225,28 @@ static void plain_requests(void **state)
     divan_queue_free(queue);
 }
 
+/* Not about management, but a bucket as a cluster makes it: not one of the engine alone. */
+static void copies_are_waited_for_the_old_way(void **state)
+{
+    struct stage *t = *state;
+    struct divan_error err;
+    divan_collection *c = divan_cluster_collection(t->cluster, "default", NULL, NULL, &err);
+    const struct divan_upsert_options active = {.persist_to = DIVAN_PERSIST_TO_ACTIVE};
+    const struct divan_upsert_options one = {.persist_to = DIVAN_PERSIST_TO_ONE};
+    const struct divan_upsert_options replica = {.replicate_to = DIVAN_REPLICATE_TO_ONE};
+    must(divan_upsert(c, divan_str("k"), divan_str("1"), &active, NULL, &err), &err);
+    must(divan_upsert(c, divan_str("k"), divan_str("2"), &one, NULL, &err), &err);
+    assert_code(divan_upsert(c, divan_str("k"), divan_str("3"), &replica, NULL, &err), DIVAN_ERR_DURABILITY_IMPOSSIBLE,
+                &err);
+    divan_result *r = NULL;
+    must(divan_get(c, divan_str("k"), NULL, &r, &err), &err);
+    assert_memory_equal(divan_result_value(r).data, "2", 1);
+    divan_result_release(r);
+    const struct divan_mutation change[] = {divan_mutate_upsert("a", divan_str("1"))};
+    const struct divan_mutate_options with = {.store = DIVAN_STORE_UPSERT, .persist_to = DIVAN_PERSIST_TO_ACTIVE};
+    must(divan_mutate_in(c, divan_str("d"), change, 1, &with, NULL, &err), &err);
+}
+
 static void closing_ends_requests(void **state)
 {
     struct stage *t = *state;
@@ -384,6 +406,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(scopes_and_collections_come_and_go, set, strike),
         cmocka_unit_test_setup_teardown(users_and_groups_come_and_go, set, strike),
         cmocka_unit_test_setup_teardown(plain_requests, set, strike),
+        cmocka_unit_test_setup_teardown(copies_are_waited_for_the_old_way, set, strike),
         cmocka_unit_test_setup_teardown(closing_ends_requests, set, strike),
         cmocka_unit_test_setup_teardown(wrong_arguments, set, strike),
     };

@@ -233,7 +233,7 @@ static void keep_or_close(struct http_connection *conn, bool keep)
         return;
     }
     conn->state = HTTP_IDLE;
-    io_timer_start(&conn->timer, io_now_ns(http->client->loop) + IDLE_MS * NS_PER_MS);
+    if (!io_timer_start(&conn->timer, io_now_ns(http->client->loop) + IDLE_MS * NS_PER_MS)) give_up(conn);
 }
 
 static void on_done(struct http_connection *conn, const struct http_message *m)
