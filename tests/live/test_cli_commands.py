@@ -1,52 +1,15 @@
 #!/usr/bin/env python3
 """test_cli_commands.py BUILD: the commands on documents, map and bench, against a cluster of one."""
 import json
-import os
 import socket
-import subprocess
-import sys
 import tempfile
 import time
-import unittest
 
 import local
-
-BUILD = sys.argv.pop(1) if len(sys.argv) > 1 else "build"
-DIVAN = os.path.join(BUILD, "bin", "divan")
-CLEAN = {k: v for k, v in os.environ.items() if not k.startswith(("DIVAN_", "CB_"))}
-PLACE = {}
+from cli_case import PLACE, Case, divan, main
 
 
-def divan(*args, stdin=b"", env=None):
-    """Runs the command on the cluster; returns (status, standard output, standard error)."""
-    done = subprocess.run([DIVAN, *args], input=stdin, capture_output=True, timeout=60,
-                          env={**CLEAN, "DIVAN_DIR": PLACE["dir"], **(env or {})})
-    return done.returncode, done.stdout, done.stderr.decode()
-
-
-class Documents(unittest.TestCase):
-    def setUp(self):
-        self.key = "cli-" + self.id().split(".")[-1]
-
-    def ok(self, *args, **more):
-        status, out, err = divan(*args, **more)
-        self.assertEqual((status, err), (0, ""), args)
-        return out
-
-    def object(self, *args, **more):
-        return json.loads(self.ok(*args, "--json", **more))
-
-    def refused(self, word, *args, **more):
-        status, out, err = divan(*args, **more)
-        self.assertEqual(status, 1, (args, err))
-        self.assertIn(word, err)
-
-    def trouble(self, word, *args, **more):
-        status, out, err = divan(*args, **more)
-        self.assertEqual(status, 2, (args, out, err))
-        self.assertIn(word, err)
-        self.assertEqual(err.count("\n"), 1, err)
-
+class Documents(Case):
     def test_life_of_a_document(self):
         self.refused("DOCUMENT_NOT_FOUND", "get", self.key)
         self.refused("DOCUMENT_NOT_FOUND", "replace", self.key, "{}")
@@ -224,6 +187,4 @@ class Documents(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    with local.cluster(BUILD, "--port-base", "auto", "--bucket", "cli") as place:
-        PLACE.update(place)
-        unittest.main()
+    main()
