@@ -6,6 +6,7 @@ import http.client
 import json
 import os
 import random
+import resource
 import shutil
 import signal
 import socket
@@ -86,9 +87,9 @@ class Connection:
 
 
 class Node:
-    def __init__(self, folder, *more):
+    def __init__(self, folder, **more):
         self.process = subprocess.Popen([DIVAND, "--any-port", "--json", "--vbuckets", str(VBUCKETS), "--data", folder, "--init",
-                                         "Administrator:password:default", *more], stdout=subprocess.PIPE, text=True)
+                                         "Administrator:password:default"], stdout=subprocess.PIPE, text=True, **more)
         line = self.process.stdout.readline()
         if not line:
             raise SystemExit("divand did not start")
@@ -231,6 +232,50 @@ def seqno_persistence(node):
         raise SystemExit("SEQNO_PERSISTENCE answered before the seqno was persisted")
 
 
+def full_disk(folder):
+    """A limit on the size of files stands for a full disk: it can be lifted from outside."""
+    limit = 6 << 20
+    no_limit = resource.RLIM_INFINITY
+
+    def small():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, no_limit))
+    node = Node(folder, preexec_fn=small, restore_signals=False, stderr=subprocess.DEVNULL)
+    try:
+        c, kept = node.connect(), {}
+        value = b"x" * 20000
+        end = time.monotonic() + 30
+        while True:  # every write is taken or refused, and none is lost
+            key = b"full%d" % len(kept)
+            status = c.call(OP_SET, vbucket_of(key), key, struct.pack(">II", 0, 0), value)[0]
+            if status == TMPFAIL:
+                break
+            if status or time.monotonic() > end:
+                raise SystemExit("a full disk was not told: status 0x%02x after %d documents" % (status, len(kept)))
+            kept[key] = value
+            if len(kept) % 50 == 0:
+                time.sleep(0.02)
+        if c.call(OP_GET, vbucket_of(b"full0"), b"full0")[3] != value:
+            raise SystemExit("a full disk is in the way of reading")
+        resource.prlimit(node.process.pid, resource.RLIMIT_FSIZE, (no_limit, no_limit))
+        end = time.monotonic() + 10
+        while c.call(OP_SET, 0, b"after", struct.pack(">II", 0, 0), b"1", PERSIST["majority"])[0] != SUCCESS:
+            if time.monotonic() > end:
+                raise SystemExit("writes are refused for ever")
+            time.sleep(0.02)
+        for v in range(VBUCKETS):
+            high = int(c.stats(b"vbucket-seqno %d" % v)["vb_%d:high_seqno" % v])
+            c.must(OP_SEQNO_PERSISTENCE, vbucket=v, extras=struct.pack(">Q", high))
+        node.end(signal.SIGKILL)
+        node = Node(folder)
+        c = node.connect()
+        for key, value in kept.items():
+            if c.call(OP_GET, vbucket_of(key), key)[3] != value:
+                raise SystemExit("%r was lost when the disk was full" % key)
+        print("a full disk: %d documents taken before, none lost" % len(kept))
+    finally:
+        node.end(signal.SIGKILL)
+
+
 def bucket_is_dropped(node, folder):
     files = [f for f in os.listdir(folder) if f.endswith(".documents.sqlite")]
     assert len(files) == 1, files
@@ -251,6 +296,8 @@ def main():
         node = clean_restart(node, folder, state)
         seqno_persistence(node)
         bucket_is_dropped(node, folder)
+        os.mkdir(folder + "/full")
+        full_disk(folder + "/full")
     finally:
         if node and node.process.poll() is None:
             node.process.kill()

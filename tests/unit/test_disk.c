@@ -28,6 +28,7 @@ static struct rng rng;
 static char dir[64], crash_dir[64];
 static unsigned persisted_calls;
 static bool threaded;
+static size_t batch_bytes;
 static const char uuid[] = "00112233445566778899aabbccddeeff";
 
 static void settle(void *user, struct vbucket *v)
@@ -43,6 +44,7 @@ static struct disk *open_at(const char *where, struct store *s, const char *vfs,
                                    .bucket = "b",
                                    .uuid = uuid,
                                    .no_thread = !threaded,
+                                   .batch_bytes = batch_bytes,
                                    .delay_ms = threaded ? 1 : 0,
                                    .persisted_one = settle};
     return disk_open(s, loop, &o, err);
@@ -144,6 +146,7 @@ static int setup(void **state)
     fault_vfs_reset();
     persisted_calls = 0;
     threaded = false;
+    batch_bytes = 0;
     return 0;
 }
 
@@ -534,7 +537,8 @@ static void check_folder(const char *path, const uint64_t persisted[VBUCKETS])
 struct crashes {
     char durable[64]; /* the files as of their last sync */
     char work[64];
-    unsigned states;
+    unsigned states, changes;
+    struct rng *mid; /* writes go on while a transaction is open */
     bool busy, looked_for_loss, lost;
 };
 
@@ -562,6 +566,7 @@ static void at_every_change(void *user, const char *path, bool synced)
     copy_folder(c->durable, c->work);
     check_folder(c->work, persisted);
     c->states++;
+    if (rng_u64(c->mid) % 4 == 0) random_change(c->mid, ++c->changes);
     c->busy = false;
 }
 
@@ -569,6 +574,8 @@ static void run_crashes(struct crashes *c, uint64_t seed, unsigned rounds)
 {
     struct rng r;
     rng_init(&r, seed);
+    c->mid = &r;
+    batch_bytes = seed % 2 ? 0 : 300; /* several batches in a transaction */
     memset(history, 0, sizeof history);
     make_folder(c->durable, sizeof c->durable);
     make_folder(c->work, sizeof c->work);
@@ -581,7 +588,7 @@ static void run_crashes(struct crashes *c, uint64_t seed, unsigned rounds)
     f->user = c;
     for (unsigned n = 0; n < rounds; n++) {
         unsigned changes = 1 + (unsigned)(rng_u64(&r) % 8);
-        for (unsigned i = 0; i < changes; i++) random_change(&r, n * 10 + i);
+        for (unsigned i = 0; i < changes; i++) random_change(&r, ++c->changes);
         assert_true(disk_flush(disk));
     }
     f->changed = NULL;
@@ -785,6 +792,7 @@ static void the_thread_writes_while_the_loop_goes_on(void **state)
     rng_init(&r, 9);
     memset(history, 0, sizeof history);
     threaded = true;
+    batch_bytes = 300;
     io_on_wake(loop, poll_disk, NULL);
     open_bucket(NULL);
     activate();

@@ -183,7 +183,7 @@ static bool copy(struct kept *k)
         begin(k);
     }
     while ((i = cursor_peek(&k->cursor))) {
-        if (d->batch.bytes.len >= BATCH_BYTES) return false;
+        if (d->batch.bytes.len >= d->options.batch_bytes) return false;
         bool event = i->state & ITEM_EVENT;
         if (event || !of_dropped(d->store, i->collection)) {
             batch_put_item(&d->batch, v, i);
@@ -204,7 +204,7 @@ static void fill(struct disk *d)
         d->manifest_dirty = false;
         d->manifest_open = true;
     }
-    while (d->batch.bytes.len < BATCH_BYTES) {
+    while (d->batch.bytes.len < d->options.batch_bytes) {
         struct link *first = list_first(&d->dirty);
         struct kept *k = d->current;
         if (!k && !first) break;
@@ -450,6 +450,7 @@ struct disk *disk_open(struct store *s, struct io_loop *loop, const struct disk_
     }
     *d = (struct disk){.store = s, .loop = loop, .options = *o, .kept = kept};
     d->batch.bytes.limit = 512 * 1024 * 1024;
+    if (!d->options.batch_bytes) d->options.batch_bytes = BATCH_BYTES;
     list_init(&d->dirty);
     list_init(&d->open);
     io_timer_init(&d->timer, loop, on_time, d);

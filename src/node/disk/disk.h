@@ -19,6 +19,7 @@ struct disk_options {
     const char *bucket;    /* name */
     const char *uuid;      /* of this bucket, not of one of that name before */
     bool no_thread;        /* writes on the loop, in tests that want to know when */
+    size_t batch_bytes;    /* 0 = 1 MiB */
     uint32_t delay_ms;     /* how long plain writes are gathered; 0 = 20 */
     const struct log *log; /* borrowed; may be NULL */
     /* vBuckets have more on the disk now than before; on the loop. */
