@@ -155,7 +155,7 @@ static void begin_bucket(struct conductor *c, const char *uuid)
         list_servers(next, &b->map);
         set_row(next, &b->map, (uint8_t)(b->replicas + 1));
         b->map.forward = doc_alloc(next, (size_t)b->map.vbuckets * b->map.row * sizeof *b->map.forward);
-        if (b->map.forward && !plan_bucket(next, b, b->map.forward)) b->map.forward = NULL;
+        if (b->map.forward && !plan_bucket(next, b, b->map.forward)) next->memory.failed = true; /* tried again */
         next->task.moves = 0;
         for (unsigned v = 0; b->map.forward && v < b->map.vbuckets; v++) next->task.moves += row_differs(&b->map, v);
         if (!next->task.moves) {

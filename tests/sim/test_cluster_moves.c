@@ -493,6 +493,22 @@ static void a_rebalance_without_its_node_fails(void **state)
     close_world(&w);
 }
 
+static void memory_that_runs_out_only_delays(void **state)
+{
+    static struct world w;
+    for (uint64_t n = 1; n < 2000; n += 1 + n / 6) {
+        open_world(&w, 5, 2);
+        join(&w, 2);
+        assert_int_equal(rebalance(&w, "n_9000@127.0.0.2"), 200);
+        mem_fail_at(n);
+        run_ms(&w, 60);
+        mem_fail_at(0);
+        check_end(&w);
+        fail_over(&w, 2);
+        close_world(&w);
+    }
+}
+
 /* What may happen in the middle. */
 static void disturb(struct world *w)
 {
@@ -564,6 +580,7 @@ int main(void)
         cmocka_unit_test(graceful_failover_and_recovery),
         cmocka_unit_test(a_stopped_rebalance_goes_on_later),
         cmocka_unit_test(a_rebalance_without_its_node_fails),
+        cmocka_unit_test(memory_that_runs_out_only_delays),
         cmocka_unit_test(nothing_is_lost_whatever_happens),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
