@@ -84,13 +84,13 @@ MUTANTS = [
      "a->prepared < b->prepared;\n    return a->high < b->high;", [unit("test_manager_topology"), SIM]),
     ("older-document", "a node takes an older document of the manager",
      "src/node/uplink.c", "revision_compare(d->revision, u->doc->revision) < 0)",
-     "revision_compare(d->revision, u->doc->revision) < -9)", [unit("test_manager_link")]),
+     "revision_compare(d->revision, u->doc->revision) < -9)", [unit("test_uplink_documents")]),
     ("deaf-link", "a node does not notice that nothing comes from the manager any more",
      "src/node/uplink.c", "return u->channel && now - u->heard_ns", "return !u->channel && now - u->heard_ns",
      [unit("test_manager_link"), SIM]),
     ("skip-persist", "a write counts as persisted before it is on the disk",
-     "src/node/kv/durable.c", "return !needs_disk(v, prepare->level) || vbucket_persisted(v) >= prepare->seqno;",
-     "return !needs_disk(v, prepare->level) || prepare->seqno;", [unit("test_dcp_durability"), unit("test_disk")]),
+     "src/node/kv/store.h", "return v->store->keeper ? v->persisted_seqno : v->high_seqno;",
+     "return v->high_seqno;", [unit("test_disk")]),
 ]
 
 

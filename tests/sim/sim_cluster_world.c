@@ -54,6 +54,8 @@ void world_plan(struct world *w)
     p->changes = w->seed % 4 < 2 ? 1 + rng_below(r, CHANGES_MAX) : 0;
     p->may_lose = p->may_be_old = w->seed % 8 == 1;
     p->timeout_ms = p->calm ? 5000 : 0;
+    /* Failing over by itself counts on others to be well: what it does is judged as if somebody had failed them over. */
+    if (w->seed % 16 == 9 && p->replicas) p->auto_failover_s = 1 + (uint32_t)rng_below(r, 2);
     p->vbuckets = 16u << rng_below(r, 3);
     p->value_max = rng_below(r, 4) ? 200 : 20000;
     p->safety_ns = (3 + rng_below(r, 6)) * NS_PER_S;
@@ -107,7 +109,11 @@ static bool start_manager(struct world *w)
     if (!w->manager) return world_fail(w, "setup", "%s", err.message);
     snprintf(replicas, sizeof replicas, "%u", w->plan.replicas);
     snprintf(nodes, sizeof nodes, "%zu", w->plan.nodes);
-    return ask(w, "expect_nodes", (const char *[]){"nodes", nodes, NULL}) &&
+    char timeout[8];
+    snprintf(timeout, sizeof timeout, "%u", w->plan.auto_failover_s);
+    const char *const on[] = {"enabled", "true", "timeout", timeout, NULL}, *const off[] = {"enabled", "false", NULL};
+    return ask(w, "auto_failover", w->plan.auto_failover_s ? on : off) &&
+           ask(w, "expect_nodes", (const char *[]){"nodes", nodes, NULL}) &&
            ask(w, "pools_default", (const char *[]){"clusterName", "sim", "memoryQuota", "1024", NULL}) &&
            ask(w, "web", (const char *[]){"username", "u", "password", "password", "port", "SAME", NULL}) &&
            ask(w, "bucket_create", (const char *[]){"name", "b", "ramQuotaMB", "256", "replicaNumber", replicas, NULL});
