@@ -73,11 +73,19 @@ void replication_cancel(struct replication_task *);
 /** Ends the following that a build left behind. Fine when there is none. */
 void replication_forget(struct engine *, const char *bucket, uint16_t vbucket);
 
+/** Before others are promoted in place of nodes (names, separated by commas): ends the following of those in this bucket, so
+ * that they cannot win a majority any more and what replication_read() says stays true. It holds for for_ms, whatever
+ * replication_set() says meanwhile, but not for vBuckets that get another source; 0 lifts it. Asking all that are left to do
+ * this, then what they have, then promoting is what makes acknowledged durable writes survive a node that was only slow.
+ * BUCKET_NOT_FOUND, OUT_OF_MEMORY. */
+enum divan_code replication_fence(struct engine *, const char *bucket, const char *node_names, uint32_t for_ms,
+                                  struct divan_error *err);
+
 /* ---- looking */
 
 enum replication_state {
     REPLICATION_NONE,       /* nobody is followed */
-    REPLICATION_WAITING,    /* this vBucket is not a replica (yet), or a task works on it */
+    REPLICATION_WAITING,    /* this vBucket is not a replica (yet), or its source is fenced off */
     REPLICATION_CONNECTING, /* to the source: dialling, authenticating, or pausing before the next try */
     REPLICATION_REQUESTED,  /* the stream is asked for, perhaps after a rollback */
     REPLICATION_STREAMING,  /* changes come, it is behind */

@@ -186,6 +186,44 @@ static void a_promoted_replica_commits_what_it_holds(void **state)
     dcp_world_close(&w);
 }
 
+/* An active that was only slow comes back while others are about to be promoted: it wins no majority any more. */
+static void a_fenced_active_wins_no_majority(void **state)
+{
+    struct dcp_world w;
+    struct wire_client c;
+    struct vbucket_figures f;
+    dcp_world_open(&w, 3, 12);
+    set_chain(&w, (int[]){0, 1, 2}, 3);
+    sim_run_for(w.sim, NS_PER_S);
+    client_open(&w, &c, 0, FEATURE(FEATURE_UNORDERED));
+    must(replication_fence(w.nodes[1].engine, "default", "n9,n0", 5000, must_err));
+    must(replication_fence(w.nodes[2].engine, "default", "n0", 5000, must_err));
+    must(replication_read(w.nodes[1].engine, "default", 0, &f, must_err));
+    assert_int_equal(f.state, REPLICATION_WAITING);
+    uint32_t o = client_send(&c, 0, "d", "v", 1, 2000);
+    answer_comes(&w, &c, o);
+    assert_told(&c, o, ST_SYNC_WRITE_AMBIGUOUS);
+    set_chain(&w, (int[]){0, 1, 2}, 3); /* an old document does not lift it */
+    sim_run_for(w.sim, 500 * NS_PER_MS);
+    assert_false(same_node(&w, 0, 1));
+    must(engine_set_roles(w.nodes[0].engine, "default", (struct vbucket_role[VBUCKETS]){{0}}, VBUCKETS, must_err));
+    set_chain(&w, (int[]){1, 2, -1}, 3); /* a new source does */
+    scribble(&w, 1, 20);
+    run_until(&w, 2, same_node(&w, 1, 2));
+    set_chain(&w, (int[]){1, 2, 0}, 3);
+    must(replication_fence(w.nodes[2].engine, "default", "n1", 1000, must_err));
+    scribble(&w, 1, 20);
+    sim_run_for(w.sim, 500 * NS_PER_MS);
+    assert_false(same_node(&w, 1, 2));
+    run_until(&w, 2, same_node(&w, 1, 2)); /* it runs out */
+    must(replication_fence(w.nodes[2].engine, "default", "n1", 60000, must_err));
+    must(replication_fence(w.nodes[2].engine, "default", "n1", 0, must_err));
+    scribble(&w, 1, 20);
+    run_until(&w, 2, same_node(&w, 1, 2));
+    client_close(&w, &c);
+    dcp_world_close(&w);
+}
+
 /* While a vBucket moves, both chains must have it. */
 static void both_chains_count_during_a_move(void **state)
 {
@@ -365,6 +403,7 @@ int main(void)
         cmocka_unit_test(answers_in_order_wait_for_each_other),
         cmocka_unit_test(demotion_leaves_waiting_clients_without_knowledge),
         cmocka_unit_test(a_promoted_replica_commits_what_it_holds),
+        cmocka_unit_test(a_fenced_active_wins_no_majority),
         cmocka_unit_test(both_chains_count_during_a_move),
         cmocka_unit_test(acknowledged_durable_writes_survive_a_failover),
         cmocka_unit_test(durable_writes_meet_a_takeover),

@@ -375,13 +375,14 @@ void follow_try(struct follow *f)
         return;
     }
     bool taking = f->task && f->task->takeover && f->vbucket->mode == VBUCKET_PENDING;
-    if (f->vbucket->mode == VBUCKET_REPLICA) {
+    bool fenced = follow_is_fenced(f);
+    if (f->vbucket->mode == VBUCKET_REPLICA && !fenced) {
         if (!f->opaque) follow_request(f);
-    } else if (!taking) {
+    } else if (!taking || fenced) {
         if (f->opaque)
             consumer_send(c, &(struct dcp_message){.opcode = OP_DCP_CLOSE_STREAM, .vbucket = f->vbucket->id});
         f->opaque = 0;
-        f->retry_ns = 0;
+        f->retry_ns = fenced ? f->home->fenced_until_ns : 0;
         f->state = REPLICATION_WAITING;
     }
     tick_at(c, now_of(c)); /* sends it, and looks at the clock */

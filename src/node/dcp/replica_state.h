@@ -20,6 +20,8 @@ struct followed_bucket {
     struct link link;
     struct replication *replication;
     struct bucket *bucket;
+    char *fenced; /* names of nodes, separated by commas; NULL = none */
+    uint64_t fenced_until_ns;
     struct list consumers;   /* struct consumer, one per source */
     struct follow **follows; /* by vBucket; NULL = not followed */
 };
@@ -99,6 +101,9 @@ const char *replication_name(const struct replication *);
 void replication_roles_changed(struct engine *, const struct bucket *);
 void replication_drop_bucket(struct engine *, const struct bucket *);
 void replication_free(struct engine *);
+
+/** Whether the source of a follow is not to be followed for now. */
+bool follow_is_fenced(const struct follow *);
 
 /* ---- consumer.c */
 

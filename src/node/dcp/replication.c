@@ -288,6 +288,43 @@ void replication_forget(struct engine *e, const char *bucket, uint16_t vbucket)
     aim(home->follows[vbucket]);
 }
 
+static bool is_named(const char *names, const char *name)
+{
+    size_t len = strlen(name);
+    for (const char *at = names; at; at = strchr(at, ',')) {
+        at += *at == ',';
+        if (strncmp(at, name, len) == 0 && (at[len] == ',' || !at[len])) return true;
+    }
+    return false;
+}
+
+bool follow_is_fenced(const struct follow *f)
+{
+    const struct followed_bucket *home = f->home;
+    const struct source *source = wanted(f);
+    if (!home->fenced || !source || io_now_ns(home->replication->engine->loop) >= home->fenced_until_ns) return false;
+    return is_named(home->fenced, source->node);
+}
+
+enum divan_code replication_fence(struct engine *e, const char *bucket, const char *node_names, uint32_t for_ms,
+                                  struct divan_error *err)
+{
+    struct divan_error own;
+    if (!err) err = &own;
+    struct bucket *b = find_bucket(e, bucket, err);
+    struct followed_bucket *home = b ? get_home(e, b, err) : NULL;
+    char *names = home ? mem_strdup(node_names) : NULL;
+    if (!home) return err->code;
+    if (!names) return err_oom(err);
+    mem_free(home->fenced);
+    home->fenced = names;
+    home->fenced_until_ns = for_ms ? io_now_ns(e->loop) + for_ms * NS_PER_MS : 0;
+    for (uint16_t i = 0; i < b->store.vbucket_count; i++) {
+        if (home->follows[i]) follow_try(home->follows[i]);
+    }
+    return DIVAN_OK;
+}
+
 /* ---- looking */
 
 enum divan_code replication_read(const struct engine *e, const char *bucket, uint16_t vbucket,
@@ -364,6 +401,7 @@ static void free_home(struct followed_bucket *home)
     }
     list_each(&home->consumers, it) consumer_free(container_of(it, struct consumer, link));
     list_remove(&home->link);
+    mem_free(home->fenced);
     mem_free(home->follows);
     mem_free(home);
 }
