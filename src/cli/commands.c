@@ -11,18 +11,17 @@
 extern const struct command command_get, command_exists, command_upsert, command_insert, command_replace,
     command_remove, command_touch, command_incr, command_decr, command_append, command_prepend, command_lookup,
     command_mutate, command_lock, command_unlock, command_scan, command_export, command_import, command_bucket,
-    command_scope, command_collection, command_user, command_group, command_up, command_down, command_status,
-    command_map, command_ping, command_diagnostics, command_connstr, command_bench, command_demo, command_version,
-    command_help;
+    command_scope, command_collection, command_user, command_group, command_stats, command_up, command_down,
+    command_status, command_map, command_ping, command_diagnostics, command_connstr, command_bench, command_demo,
+    command_version, command_help;
 
 const struct command *const commands[] = {
-    &command_get,        &command_exists, &command_upsert,  &command_insert,      &command_replace,
-    &command_remove,     &command_touch,  &command_incr,    &command_decr,        &command_append,
-    &command_prepend,    &command_lookup, &command_mutate,  &command_lock,        &command_unlock,
-    &command_scan,       &command_export, &command_import,  &command_bucket,      &command_scope,
-    &command_collection, &command_user,   &command_group,   &command_up,          &command_down,
-    &command_status,     &command_map,    &command_ping,    &command_diagnostics, &command_connstr,
-    &command_bench,      &command_demo,   &command_version, &command_help,        NULL,
+    &command_get,     &command_exists, &command_upsert,     &command_insert,  &command_replace, &command_remove,
+    &command_touch,   &command_incr,   &command_decr,       &command_append,  &command_prepend, &command_lookup,
+    &command_mutate,  &command_lock,   &command_unlock,     &command_scan,    &command_export,  &command_import,
+    &command_bucket,  &command_scope,  &command_collection, &command_user,    &command_group,   &command_stats,
+    &command_up,      &command_down,   &command_status,     &command_map,     &command_ping,    &command_diagnostics,
+    &command_connstr, &command_bench,  &command_demo,       &command_version, &command_help,    NULL,
 };
 
 const struct command *command_find(const char *name)

@@ -80,6 +80,18 @@ class Manage(Case):
         self.ok("group", "remove", "readers")
         self.refused("GROUP_NOT_FOUND", "group", "remove", "readers")
 
+    def test_stats(self):
+        self.ok("upsert", self.key, "1")
+        figures = self.rows("stats")
+        self.assertEqual(figures["ep_bucket_type"], ["persistent"])
+        self.assertGreaterEqual(int(figures["curr_items"][0]), 1)
+        (where, members), = self.object("stats", "vbucket-details 7").items()
+        self.assertRegex(where, r"^127\.0\.0\.1:\d+$")
+        self.assertEqual(members["vb_7"], "active")
+        self.trouble("has no statistics", "stats", "nonsense")
+        self.trouble("BUCKET_NOT_FOUND", "stats", "-b", "nobody")
+        self.trouble("AUTHENTICATION_FAILURE", "stats", "-p", "wrong-password")
+
     def test_what_is_no_action(self):
         self.trouble('did you mean "list"?', "bucket", "lst")
         self.trouble("divan scope takes list, create, remove", "scope", "paint")
