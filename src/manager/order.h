@@ -8,7 +8,9 @@
 enum order_kind {
     ORDER_BUILD,     /* become a replica of the source's vBucket, up to `until` (0 = what it has now) */
     ORDER_TAKE_OVER, /* become active in place of the source */
-    ORDER_READ,      /* end what you are at with the vBucket and tell how you have it; ORDER_ALL = all of the bucket */
+    /* End what you are at with the vBucket and tell how you have it; ORDER_ALL = all of the bucket, and `node` are those
+     * (uuids, commas between) that are not to be followed from now on: others will be promoted in their place. */
+    ORDER_READ,
 };
 enum { ORDER_ALL = 0xffff };
 

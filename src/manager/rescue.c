@@ -80,6 +80,14 @@ static bool is_named(const struct rescue *r, const char *uuid)
     return false;
 }
 
+/* Those that are to be failed over must win no majority from the moment the others are asked: they may only be slow. */
+static void name_gone(const struct rescue *r, char *out, size_t cap)
+{
+    size_t len = 0;
+    for (size_t i = 0; i < r->count && len < cap; i++)
+        len += (size_t)snprintf(out + len, cap - len, "%s%s", i ? "," : "", r->names[i]);
+}
+
 static void ask_one(struct conductor *c, const struct doc_bucket *b, const char *node)
 {
     struct reading *reading = mem_zalloc(sizeof *reading);
@@ -87,8 +95,10 @@ static void ask_one(struct conductor *c, const struct doc_bucket *b, const char 
     reading->id = ++c->next_id;
     text_copy(reading->bucket, sizeof reading->bucket, b->uuid);
     text_copy(reading->node, sizeof reading->node, node);
+    char gone[NAMES_MAX * UUID_SIZE] = "";
+    name_gone(c->rescue, gone, sizeof gone);
     struct order o = {
-        .kind = ORDER_READ, .id = reading->id, .bucket = b->uuid, .vbucket = ORDER_ALL, .node = "", .host = ""};
+        .kind = ORDER_READ, .id = reading->id, .bucket = b->uuid, .vbucket = ORDER_ALL, .node = gone, .host = ""};
     reading->done = !c->host.send(c->host.user, node, &o);
     list_append(&c->rescue->readings, &reading->readings);
 }

@@ -4,6 +4,8 @@
 #include "base/error.h"
 #include "node/replication.h"
 
+enum { FENCE_MS = 5000 /* a failover that was begun ends before, or not at all */ };
+
 struct running {
     struct link links;
     struct orders *orders;
@@ -163,6 +165,13 @@ static void carry_out(struct orders *o, const struct doc_bucket *b, const struct
     }
 }
 
+/* A failover begins: no move goes on, and those to be failed over are not followed any more. */
+static void give_way(struct orders *o, const char *bucket, const char *gone)
+{
+    orders_cancel(o, bucket);
+    if (gone && *gone) replication_fence(o->engine, bucket, gone, FENCE_MS, NULL);
+}
+
 void orders_take(struct orders *o, const struct doc *d, const struct order *order)
 {
     const struct doc_bucket *b = doc_find_bucket_uuid(d, order->bucket);
@@ -171,7 +180,7 @@ void orders_take(struct orders *o, const struct doc *d, const struct order *orde
         return;
     }
     if (order->kind == ORDER_READ) {
-        if (order->vbucket == ORDER_ALL) orders_cancel(o, b->name);
+        if (order->vbucket == ORDER_ALL) give_way(o, b->name, order->node);
         else cancel_one(o, b->name, order->vbucket);
         read_figures(o, b, order);
     } else if (!goes_on(o, b->name, order)) carry_out(o, b, order);
