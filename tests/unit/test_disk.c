@@ -299,6 +299,7 @@ static void replicas_keep_their_history(void **state)
     assert_int_equal(find(&store, 2, "k", 0)->revision, 7);
     /* A rollback is written, too. */
     assert_int_equal(replica_rollback(v, 0), 0);
+    assert_int_equal(vbucket_persisted(v), 0); /* what comes now under the same numbers is not on the disk */
     assert_true(disk_flush(disk));
     crash();
     reopen();
