@@ -110,6 +110,7 @@ struct member {
     const char *host;
     struct io_loop *loop;
     struct node *node; /* NULL = not started, or dead */
+    struct log log;
     bool ready;
     uint64_t left_ns; /* since when it is no part of the cluster any more */
 };
@@ -166,6 +167,7 @@ struct world {
     bool crashed[WORLD_NODES]; /* its program is dead, to be started again */
     struct operator_state ops;
     struct manager *manager;
+    struct log log; /* of the manager */
     struct member members[WORLD_NODES];
     struct caller callers[WORLD_CLIENTS];
     struct history history;

@@ -97,6 +97,11 @@ static bool ask(struct world *w, const char *op, const char *const *form)
     return world_fail(w, "setup", "%s: %d %s", op, q.status, q.text);
 }
 
+static void on_manager_log(void *user, int level, const char *text)
+{
+    world_say(user, "  manager: %s", text);
+}
+
 static bool start_manager(struct world *w)
 {
     struct divan_error err;
@@ -104,7 +109,9 @@ static bool start_manager(struct world *w)
     const struct manager_options o = {.vbuckets = (uint16_t)w->plan.vbuckets,
                                       .listen_host = w->hosts[HOST_MANAGER],
                                       .listen_port = MANAGER_PORT,
-                                      .token = "t"};
+                                      .token = "t",
+                                      .log = &w->log};
+    w->log = (struct log){w->tell ? LOG_DEBUG : LOG_OFF, on_manager_log, w};
     w->manager = manager_new(sim_host(w->sim, w->hosts[HOST_MANAGER]), &o, &err);
     if (!w->manager) return world_fail(w, "setup", "%s", err.message);
     snprintf(replicas, sizeof replicas, "%u", w->plan.replicas);
@@ -117,6 +124,12 @@ static bool start_manager(struct world *w)
            ask(w, "pools_default", (const char *[]){"clusterName", "sim", "memoryQuota", "1024", NULL}) &&
            ask(w, "web", (const char *[]){"username", "u", "password", "password", "port", "SAME", NULL}) &&
            ask(w, "bucket_create", (const char *[]){"name", "b", "ramQuotaMB", "256", "replicaNumber", replicas, NULL});
+}
+
+static void on_node_log(void *user, int level, const char *text)
+{
+    const struct member *m = user;
+    world_say(m->world, "  node %s: %s", m->host, text);
 }
 
 static void on_ready(void *user)

@@ -25,10 +25,15 @@ static uint16_t find_name(const struct engine *e, struct divan_bytes name)
     return 0;
 }
 
-/* Names of consumers make no numbers: anybody may invent those. */
+/* Names of consumers make no numbers: anybody may invent those. But nodes (they stream as administrators) say what they have
+ * while they are built, before a chain names them. */
 uint16_t dcp_peer_node(struct dcp_peer *p)
 {
-    if (!p->node && *p->consumer_name) p->node = find_name(p->session->engine, divan_str(p->consumer_name));
+    const struct account *account = p->session->account;
+    struct divan_bytes name = divan_str(p->consumer_name);
+    if (p->node || !name.len) return p->node;
+    bool is_node = account && account->admin;
+    p->node = is_node ? engine_name_number(p->session->engine, name) : find_name(p->session->engine, name);
     return p->node;
 }
 
