@@ -87,9 +87,12 @@ class Connection:
 
 
 class Node:
+    all = []
+
     def __init__(self, folder, **more):
         self.process = subprocess.Popen([DIVAND, "--any-port", "--json", "--vbuckets", str(VBUCKETS), "--data", folder, "--init",
                                          "Administrator:password:default"], stdout=subprocess.PIPE, text=True, **more)
+        Node.all.append(self.process)
         line = self.process.stdout.readline()
         if not line:
             raise SystemExit("divand did not start")
@@ -290,7 +293,6 @@ def bucket_is_dropped(node, folder):
 
 def main():
     folder = tempfile.mkdtemp()
-    node = None
     try:
         node, state = kill_loop(folder)
         node = clean_restart(node, folder, state)
@@ -299,9 +301,10 @@ def main():
         os.mkdir(folder + "/full")
         full_disk(folder + "/full")
     finally:
-        if node and node.process.poll() is None:
-            node.process.kill()
-            node.process.wait()
+        for process in Node.all:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
         shutil.rmtree(folder, ignore_errors=True)
 
 
