@@ -86,7 +86,7 @@ static void put_figure(struct stats *s, const char *where, const struct frame *f
     buf_put_bytes(&name, f->key);
     buf_put_bytes(&value, f->value);
     const char *key = buf_text(&name), *text = buf_text(&value);
-    if (!key || !text) s->json.failed = true;
+    if (!key || !text) s->json.failed = s->table.cells.failed = true;
     else if (!s->args->json)
         table_add_cells(&s->table,
                         s->many ? (const char *const[]){key, where, text} : (const char *const[]){key, text});
@@ -172,9 +172,9 @@ static int run(const void *args_, const struct operands *operands)
     enum divan_code rc = find_nodes(&s);
     if (!rc) rc = ask_all(&s);
     if (!rc && !s.args->json) table_draw(&s.table, &term, 0, &out);
-    if (!rc && s.args->json) buf_put_bytes(&out, buf_view(&s.json));
-    if (!rc && (out.failed || s.json.failed)) rc = err_oom(&err);
-    if (!rc) fwrite(out.data, 1, out.len, stdout);
+    const struct buf *shown = s.args->json ? &s.json : &out;
+    if (!rc && shown->failed) rc = err_oom(&err);
+    if (!rc && shown->data) fwrite(shown->data, 1, shown->len, stdout);
     if (rc) command_fail("stats", &err);
     buf_fini(&out);
     buf_fini(&s.json);

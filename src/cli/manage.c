@@ -166,7 +166,7 @@ int manage_run(const char *command, const struct manage_action *actions, const s
 {
     struct divan_error err;
     struct connection connection = {0};
-    const struct manage_action *a = NULL;
+    const struct manage_action *a = &actions[0];
     uint32_t timeout_ms = (uint32_t)args->timeout_ms.value;
     const struct divan_management_options options = {.timeout_ms = timeout_ms};
     enum divan_code rc = choose(command, actions, operands, &a, &err);

@@ -185,7 +185,7 @@ static enum divan_code load_macro(const char *text, const char *value, struct di
 enum divan_code spec_change_parse(const char *text, struct spec_change *out, struct divan_error *err)
 {
     size_t len = until_equals(text);
-    const struct op *op;
+    const struct op *op = &changes[0];
     *out = (struct spec_change){0};
     enum divan_code rc = find_op(changes, text, len, &op, err);
     if (rc) return rc;
