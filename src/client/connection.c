@@ -254,6 +254,7 @@ static void on_opened(void *user)
 static void on_frame(struct connection *conn, const struct frame *f, struct chunk *chunk)
 {
     struct operation *op;
+    if (frame_is_response(f)) conn->asked_ns = 0; /* a push comes without our having reached the node */
     if (frame_is_response(f) && (op = slots_take(&conn->slots, f->opaque)) != NULL) {
         answer_take(conn, op, f, chunk);
         return;
@@ -291,7 +292,6 @@ static void on_data(void *user)
     struct chunk *chunk = io_stream_chunk(conn->stream);
     struct divan_error err;
     size_t used = 0;
-    conn->asked_ns = 0;
     conn->heard_ns = io_now_ns(conn->client->loop);
     if (conn->state == CONN_HANDSHAKE && is_stranger(conn, input)) return;
     while (conn->state != CONN_CLOSED) {
