@@ -145,8 +145,12 @@ bool world_start_node(struct world *w, size_t i)
     m->host = w->hosts[HOST_NODE + i];
     m->loop = sim_host(w->sim, m->host);
     m->ready = false;
-    const struct node_options o = {
-        .host = m->host, .manager_host = w->hosts[HOST_MANAGER], .manager_port = MANAGER_PORT, .manager_token = "t"};
+    m->log = (struct log){w->tell ? LOG_DEBUG : LOG_OFF, on_node_log, m};
+    const struct node_options o = {.host = m->host,
+                                   .manager_host = w->hosts[HOST_MANAGER],
+                                   .manager_port = MANAGER_PORT,
+                                   .manager_token = "t",
+                                   .log = &m->log};
     m->node = node_start(m->loop, &o, on_ready, m, &err);
     return m->node || world_fail(w, "setup", "node %zu: %s", i, err.message);
 }
