@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -25,7 +26,7 @@ static struct sim_options {
 
 /* What the processes tell each other: in shared memory, so that a crash leaves its seed behind. */
 static struct board {
-    _Atomic uint64_t next, done, failed, operations, ambiguous, refused, events, faults, virtual_ms;
+    _Atomic uint64_t next, done, failed, known, operations, ambiguous, refused, events, faults, virtual_ms;
     _Atomic uint64_t seed_of[JOBS_MAX]; /* under way; 0 = none */
     _Atomic uint64_t bad[SHOWN_MAX];    /* failed seeds + 1 */
 } * board;
@@ -132,6 +133,29 @@ static void note_bad(uint64_t seed)
     if (n < SHOWN_MAX) board->bad[n] = seed + 1;
 }
 
+/* An open defect, see docs/known-defects.md: after a graceful failover, in the rebalance that takes the node back, an
+ * acknowledgement of a durable write can get lost, so that the write ends ambiguous at its deadline, others wait behind it
+ * and so does the rebalance. Such a seed is counted apart as long as it is rare; every other finding fails the run. */
+enum { KNOWN_AT_MOST_ONE_IN = 50 };
+
+static bool is_known(const struct run_result *r)
+{
+    bool graceful = false, recover = false;
+    for (size_t i = 0; i < r->faults; i++) {
+        if (!strncmp(r->fault_text[i], "graceful", 8)) graceful = true;
+        if (!strncmp(r->fault_text[i], "recover", 7)) recover = true;
+    }
+    if (!graceful || !recover || strcmp(r->stage, "calm") || !r->story_count) return false;
+    const char *entry = r->story[0];
+    return strstr(entry, " durable ") &&
+           (strstr(entry, "DIVAN_ERR_DURABILITY_AMBIGUOUS") || strstr(entry, "DIVAN_ERR_UNAMBIGUOUS_TIMEOUT"));
+}
+
+static bool too_many_known(void)
+{
+    return board->known * KNOWN_AT_MOST_ONE_IN > board->done + KNOWN_AT_MOST_ONE_IN;
+}
+
 static void work(int job, double end)
 {
     uint64_t seed;
@@ -141,7 +165,8 @@ static void work(int job, double end)
         board->seed_of[job] = seed + 1;
         run_seed(&o, &r);
         board->seed_of[job] = 0;
-        if (r.failed) note_bad(seed);
+        if (r.failed && is_known(&r)) board->known++;
+        else if (r.failed) note_bad(seed);
         board->done++;
         board->operations += r.operations;
         board->ambiguous += r.ambiguous;
@@ -202,8 +227,9 @@ static int many(void)
            " s of virtual time in %.1f s\n",
            board->done, options.from, board->failed, board->operations, board->ambiguous, board->refused, board->faults,
            board->events, board->virtual_ms / 1000, took);
+    if (board->known) printf("%" PRIu64 " of them show the stall of docs/known-defects.md\n", board->known);
     for (size_t i = 0; i < SHOWN_MAX && board->bad[i]; i++) explain(board->bad[i] - 1);
-    return board->failed ? 1 : 0;
+    return board->failed || too_many_known() ? 1 : 0;
 }
 
 static int one(void)
