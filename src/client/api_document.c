@@ -284,12 +284,12 @@ enum divan_code divan_remove_start(divan_collection *c, struct divan_bytes key, 
 
 /* ---- append */
 
-static struct call append_call(divan_collection *c, struct divan_bytes key, struct divan_bytes value,
+static struct call concat_call(divan_collection *c, enum op_kind kind, struct divan_bytes key, struct divan_bytes value,
                                const struct divan_append_options *given)
 {
     const struct divan_append_options o = TAKE(append, given);
     return (struct call){.collection = c,
-                         .kind = KIND_APPEND,
+                         .kind = kind,
                          .key = key,
                          .timeout_ms = o.timeout_ms,
                          .retry = o.retry,
@@ -303,7 +303,7 @@ static struct call append_call(divan_collection *c, struct divan_bytes key, stru
 enum divan_code divan_append(divan_collection *c, struct divan_bytes key, struct divan_bytes value,
                              const struct divan_append_options *o, divan_result **out, struct divan_error *err)
 {
-    const struct call call = append_call(c, key, value, o);
+    const struct call call = concat_call(c, KIND_APPEND, key, value, o);
     return call_run(&call, out, err);
 }
 
@@ -311,32 +311,16 @@ enum divan_code divan_append_start(divan_collection *c, struct divan_bytes key, 
                                    const struct divan_append_options *o, struct divan_done done,
                                    struct divan_error *err)
 {
-    const struct call call = append_call(c, key, value, o);
+    const struct call call = concat_call(c, KIND_APPEND, key, value, o);
     return call_start(&call, done, err);
 }
 
 /* ---- prepend */
 
-static struct call prepend_call(divan_collection *c, struct divan_bytes key, struct divan_bytes value,
-                                const struct divan_append_options *given)
-{
-    const struct divan_append_options o = TAKE(append, given);
-    return (struct call){.collection = c,
-                         .kind = KIND_PREPEND,
-                         .key = key,
-                         .timeout_ms = o.timeout_ms,
-                         .retry = o.retry,
-                         .value = value,
-                         .durability = o.durability,
-                         .cas = o.cas,
-                         .persist_to = o.persist_to,
-                         .replicate_to = o.replicate_to};
-}
-
 enum divan_code divan_prepend(divan_collection *c, struct divan_bytes key, struct divan_bytes value,
                               const struct divan_append_options *o, divan_result **out, struct divan_error *err)
 {
-    const struct call call = prepend_call(c, key, value, o);
+    const struct call call = concat_call(c, KIND_PREPEND, key, value, o);
     return call_run(&call, out, err);
 }
 
@@ -344,18 +328,18 @@ enum divan_code divan_prepend_start(divan_collection *c, struct divan_bytes key,
                                     const struct divan_append_options *o, struct divan_done done,
                                     struct divan_error *err)
 {
-    const struct call call = prepend_call(c, key, value, o);
+    const struct call call = concat_call(c, KIND_PREPEND, key, value, o);
     return call_start(&call, done, err);
 }
 
 /* ---- increment */
 
-static struct call increment_call(divan_collection *c, struct divan_bytes key, uint64_t delta,
-                                  const struct divan_counter_options *given)
+static struct call counter_call(divan_collection *c, enum op_kind kind, struct divan_bytes key, uint64_t delta,
+                                const struct divan_counter_options *given)
 {
     const struct divan_counter_options o = TAKE(counter, given);
     return (struct call){.collection = c,
-                         .kind = KIND_INCREMENT,
+                         .kind = kind,
                          .key = key,
                          .timeout_ms = o.timeout_ms,
                          .retry = o.retry,
@@ -372,7 +356,7 @@ static struct call increment_call(divan_collection *c, struct divan_bytes key, u
 enum divan_code divan_increment(divan_collection *c, struct divan_bytes key, uint64_t delta,
                                 const struct divan_counter_options *o, divan_result **out, struct divan_error *err)
 {
-    const struct call call = increment_call(c, key, delta, o);
+    const struct call call = counter_call(c, KIND_INCREMENT, key, delta, o);
     return call_run(&call, out, err);
 }
 
@@ -380,35 +364,16 @@ enum divan_code divan_increment_start(divan_collection *c, struct divan_bytes ke
                                       const struct divan_counter_options *o, struct divan_done done,
                                       struct divan_error *err)
 {
-    const struct call call = increment_call(c, key, delta, o);
+    const struct call call = counter_call(c, KIND_INCREMENT, key, delta, o);
     return call_start(&call, done, err);
 }
 
 /* ---- decrement */
 
-static struct call decrement_call(divan_collection *c, struct divan_bytes key, uint64_t delta,
-                                  const struct divan_counter_options *given)
-{
-    const struct divan_counter_options o = TAKE(counter, given);
-    return (struct call){.collection = c,
-                         .kind = KIND_DECREMENT,
-                         .key = key,
-                         .timeout_ms = o.timeout_ms,
-                         .retry = o.retry,
-                         .delta = delta,
-                         .create = o.create,
-                         .initial = o.initial,
-                         .expiry_s = o.expiry_s,
-                         .durability = o.durability,
-                         .keep_expiry = o.keep_expiry,
-                         .persist_to = o.persist_to,
-                         .replicate_to = o.replicate_to};
-}
-
 enum divan_code divan_decrement(divan_collection *c, struct divan_bytes key, uint64_t delta,
                                 const struct divan_counter_options *o, divan_result **out, struct divan_error *err)
 {
-    const struct call call = decrement_call(c, key, delta, o);
+    const struct call call = counter_call(c, KIND_DECREMENT, key, delta, o);
     return call_run(&call, out, err);
 }
 
@@ -416,6 +381,6 @@ enum divan_code divan_decrement_start(divan_collection *c, struct divan_bytes ke
                                       const struct divan_counter_options *o, struct divan_done done,
                                       struct divan_error *err)
 {
-    const struct call call = decrement_call(c, key, delta, o);
+    const struct call call = counter_call(c, KIND_DECREMENT, key, delta, o);
     return call_start(&call, done, err);
 }
